@@ -1,0 +1,157 @@
+/**
+ * Every code an error of this library can carry, with the one sentence that heads its paragraph in docs/errors.md.
+ * Users match on `code`; it never changes once published.
+ */
+export const ERROR_CODES = {
+  ERR_EBS_SOURCE_OPEN: 'The source could not be opened.',
+  ERR_EBS_SOURCE_READ: 'Reading the source failed.',
+  ERR_EBS_SOURCE_SIZE: 'The source does not fit the volume, or is empty.',
+  ERR_EBS_TARGET_OPEN: 'The target could not be opened.',
+  ERR_EBS_TARGET_WRITE: 'Writing the target failed.',
+  ERR_EBS_TARGET_EXISTS: 'The target exists and may not be written over.',
+  ERR_EBS_TARGET_SIZE: 'The target is smaller than the volume.',
+  ERR_EBS_SERVICE: 'The service refused the request for good.',
+  ERR_EBS_ACCESS: 'Credentials, region or permission do not allow the request.',
+  ERR_EBS_THROTTLED: 'The service asks to slow down.',
+  ERR_EBS_TRANSPORT: 'The connection failed before an answer arrived.',
+  ERR_EBS_INTEGRITY: 'Bytes do not match their digest.',
+  ERR_EBS_SNAPSHOT_FAILED: 'The service accepted the snapshot and then failed it.',
+  ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
+  ERR_EBS_ENGINE: 'The native engine could not be loaded.',
+} as const;
+
+/** A code of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What any error of this library may say beside its message. */
+export interface SnapshotErrorFields {
+  readonly cause?: unknown;
+  readonly snapshotId?: string | undefined;
+  readonly blockIndex?: number | undefined;
+  readonly requestId?: string | undefined;
+  /** Attempts made, the first included. */
+  readonly attempts?: number | undefined;
+  /** Whether the same request may succeed later. Default false. */
+  readonly retryable?: boolean | undefined;
+}
+
+const BRAND = Symbol.for('ebs-snapshot-stream.SnapshotError');
+
+/** Base of every error that the library raises, wrong arguments (TypeError, RangeError) and AbortError aside. */
+export class SnapshotError extends Error {
+  readonly code: ErrorCode;
+  snapshotId: string | undefined;
+  blockIndex: number | undefined;
+  requestId: string | undefined;
+  attempts: number | undefined;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, fields: SnapshotErrorFields = {}) {
+    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.snapshotId = fields.snapshotId;
+    this.blockIndex = fields.blockIndex;
+    this.requestId = fields.requestId;
+    this.attempts = fields.attempts;
+    this.retryable = fields.retryable ?? false;
+    Object.defineProperty(this, BRAND, { value: new.target.name });
+  }
+
+  /** Works across two installed copies of the library: the brand decides, not the prototype. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isBranded(value, this);
+  }
+}
+
+/** The fields that a failed system call adds. */
+export interface SystemErrorFields extends SnapshotErrorFields {
+  readonly path?: string | undefined;
+  /** Bytes from the start of the file or device. */
+  readonly offset?: number | undefined;
+  /** Positive number of errno(3). */
+  readonly errno?: number | undefined;
+  readonly syscall?: string | undefined;
+}
+
+/** A file or device that could not be opened, read or written. */
+class SystemFailure extends SnapshotError {
+  readonly path: string | undefined;
+  readonly offset: number | undefined;
+  readonly errno: number | undefined;
+  readonly syscall: string | undefined;
+
+  constructor(code: ErrorCode, message: string, fields: SystemErrorFields = {}) {
+    super(code, message, fields);
+    this.path = fields.path;
+    this.offset = fields.offset;
+    this.errno = fields.errno;
+    this.syscall = fields.syscall;
+  }
+}
+
+/** The source could not be opened or read, or does not fit. */
+export class SourceError extends SystemFailure {}
+
+/** The target could not be opened or written, exists, or does not fit. */
+export class TargetError extends SystemFailure {}
+
+/** The fields that an answer of the service adds. */
+export interface ServiceErrorFields extends SnapshotErrorFields {
+  readonly statusCode?: number | undefined;
+  /** The error type, as `ValidationException`. */
+  readonly serviceCode?: string | undefined;
+  /** The service's Reason, as `INVALID_SNAPSHOT_ID`. */
+  readonly reason?: string | undefined;
+  /** The service's own text. */
+  readonly serviceMessage?: string | undefined;
+}
+
+/** The service answered with an error. */
+export class ServiceError extends SnapshotError {
+  readonly statusCode: number | undefined;
+  readonly serviceCode: string | undefined;
+  readonly reason: string | undefined;
+  readonly serviceMessage: string | undefined;
+
+  constructor(code: ErrorCode, message: string, fields: ServiceErrorFields = {}) {
+    super(code, message, fields);
+    this.statusCode = fields.statusCode;
+    this.serviceCode = fields.serviceCode;
+    this.reason = fields.reason;
+    this.serviceMessage = fields.serviceMessage;
+  }
+}
+
+/** The service asks to slow down; `scope` says whether one snapshot or the whole account is too fast. */
+export class ThrottleError extends ServiceError {
+  readonly scope: 'snapshot' | 'account';
+
+  constructor(message: string, scope: 'snapshot' | 'account', fields: ServiceErrorFields = {}) {
+    super('ERR_EBS_THROTTLED', message, { ...fields, retryable: true });
+    this.scope = scope;
+  }
+}
+
+/** No answer arrived: connect failure, reset, time-out, cut body. */
+export class TransportError extends SnapshotError {}
+
+/** Bytes do not match their digest. */
+export class IntegrityError extends SnapshotError {}
+
+/** CompleteSnapshot was accepted, but the snapshot failed afterwards or could not be confirmed. */
+export class CompletionError extends SnapshotError {}
+
+/** Makes Node's AbortError with the signal's reason as cause. */
+export function abortError(signal?: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: signal?.reason });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}
+
+function isBranded(value: unknown, type: { name: string; prototype: object }): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Object.prototype.isPrototypeOf.call(type.prototype, value)) return true;
+  const brand = (value as Record<symbol, unknown>)[BRAND];
+  return brand !== undefined && (type.name === 'SnapshotError' || brand === type.name);
+}

@@ -1,0 +1,62 @@
+/** What a block of the source was found to be: data, read as zeros, or never allocated. */
+export type BlockKind = 'data' | 'zero' | 'hole';
+
+/** One block of a source on its way to a snapshot. */
+export interface Block {
+  /** 0-based position in the volume. */
+  readonly index: number;
+  readonly kind: BlockKind;
+  /** BLOCK_SIZE bytes, a short tail padded with zeros. For `zero` and `hole` the one shared zero block. */
+  readonly data: Uint8Array;
+  /** SHA-256 of `data`, 32 bytes. */
+  readonly digest: Uint8Array;
+  /** Gives the buffer back to its pool; `data` must not be touched afterwards. Idempotent. */
+  release(): void;
+}
+
+/** What one pass over a block tells. */
+export interface BlockFacts {
+  readonly isZero: boolean;
+  /** SHA-256 of the block, 32 bytes. */
+  readonly digest: Uint8Array;
+}
+
+/** How a file or device is to be read. */
+export interface ReadOptions {
+  /** First block to read. Default 0. */
+  readonly firstBlock?: number;
+  /** Blocks to read; a range past the end is cut there. Default: to the end. */
+  readonly blockCount?: number;
+  /** Bytes of buffers that may be filled and not yet released; at least one block. Default DEFAULT_BUFFER_BYTES. */
+  readonly maxBufferBytes?: number;
+}
+
+/** An open file or block device, read block by block in index order by threads of its own. */
+export interface EngineReader {
+  readonly path: string;
+  /** Bytes in the file or device. */
+  readonly sizeBytes: number;
+  readonly isBlockDevice: boolean;
+  /** True when reads by-pass the page cache (O_DIRECT). */
+  readonly isDirect: boolean;
+  /**
+   * Returns the next blocks in index order, at least one; an empty array at the end. Waits while every buffer is
+   * leased, so releasing blocks is what keeps it going. One call at a time.
+   * @throws {SourceError} with path, offset and errno when a read fails; the reader is then of no more use.
+   */
+  next(): Promise<readonly Block[]>;
+  /** Stops the threads, then closes the file. Blocks already handed out stay valid until released. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Reads, zero-scans and hashes off the JavaScript thread. */
+export interface Engine {
+  readonly name: 'native' | 'js';
+  /**
+   * Opens a regular file or block device.
+   * @throws {SourceError} when it is missing, a folder, not readable, or neither a file nor a block device.
+   */
+  openReader(path: string, options?: ReadOptions): Promise<EngineReader>;
+  /** Zero-scans and hashes blocks of BLOCK_SIZE bytes each; result i is of block i. The buffers must not change meanwhile. */
+  inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]>;
+}

@@ -1,0 +1,104 @@
+/** What StartSnapshot takes, named as the service names it (API: StartSnapshot). */
+export interface StartSnapshotRequest {
+  readonly VolumeSize: number;
+  readonly ParentSnapshotId?: string;
+  readonly Tags?: readonly { readonly Key: string; readonly Value: string }[];
+  readonly Description?: string;
+  readonly ClientToken?: string;
+  readonly Encrypted?: boolean;
+  readonly KmsKeyArn?: string;
+  readonly Timeout?: number;
+}
+
+/** StartSnapshot's answer, whole. Members that the service leaves null are absent. */
+export interface StartSnapshotAnswer {
+  readonly SnapshotId: string;
+  readonly VolumeSize: number;
+  readonly BlockSize: number;
+  readonly Status: string;
+  readonly OwnerId?: string;
+  readonly StartTime?: Date;
+  readonly Description?: string;
+  readonly ParentSnapshotId?: string;
+  readonly KmsKeyArn?: string;
+  readonly SseType?: string;
+  readonly Tags?: readonly { readonly Key?: string; readonly Value?: string }[];
+}
+
+/** One block to write. */
+export interface PutBlockRequest {
+  readonly snapshotId: string;
+  readonly blockIndex: number;
+  /** BLOCK_SIZE bytes; must not change until the call has ended. */
+  readonly data: Uint8Array;
+  /** SHA-256 of `data`, 32 bytes; sent as checksum and as payload hash. */
+  readonly digest: Uint8Array;
+}
+
+/** What CompleteSnapshot takes. */
+export interface CompleteSnapshotRequest {
+  readonly snapshotId: string;
+  /** Distinct block indices acknowledged in this snapshot. */
+  readonly changedBlocksCount: number;
+  /** SHA-256 over the binary digests in ascending index order (LINEAR), 32 bytes. */
+  readonly aggregateDigest: Uint8Array;
+}
+
+/** State of a snapshot as CompleteSnapshot tells it. */
+export type SnapshotStatus = 'pending' | 'completed' | 'error';
+
+/** Where a listing starts: at a block, or where the page before ended. */
+export interface ListBlocksRequest {
+  readonly snapshotId: string;
+  readonly startingBlockIndex?: number;
+  readonly pageToken?: string;
+}
+
+/** One page of ListSnapshotBlocks. Only an absent `nextPageToken` ends a listing; empty pages with one are legal. */
+export interface BlockPage {
+  readonly volumeSizeGiB: number;
+  readonly blocks: readonly ListedBlock[];
+  readonly nextPageToken?: string;
+}
+
+/** A block that a snapshot holds, and the token to read it with. */
+export interface ListedBlock {
+  readonly blockIndex: number;
+  readonly blockToken: string;
+}
+
+/** One block to read. */
+export interface GetBlockRequest extends ListedBlock {
+  readonly snapshotId: string;
+}
+
+/** A block as read: bytes and the digest that the service states, not yet compared. */
+export interface BlockAnswer {
+  readonly data: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
+/** What every call takes beside its request. */
+export interface CallOptions {
+  /** Aborts the call: its socket is destroyed and the promise rejects with an AbortError. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The calls of the EBS direct APIs, one attempt each: no retry, no rate, no meaning. Every failure is a ServiceError,
+ * a ThrottleError, a TransportError, or the signal's AbortError.
+ */
+export interface Transport {
+  startSnapshot(request: StartSnapshotRequest, options?: CallOptions): Promise<StartSnapshotAnswer>;
+  putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void>;
+  completeSnapshot(
+    request: CompleteSnapshotRequest,
+    options?: CallOptions,
+  ): Promise<SnapshotStatus>;
+  listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage>;
+  getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer>;
+  /** EC2's DeleteSnapshot. */
+  deleteSnapshot(snapshotId: string, options?: CallOptions): Promise<void>;
+  /** Closes the sockets that the transport opened itself; those of a client handed in stay. */
+  close(): void;
+}

@@ -1,29 +1,7 @@
-/** What StartSnapshot takes, named as the service names it (API: StartSnapshot). */
-export interface StartSnapshotRequest {
-  readonly VolumeSize: number;
-  readonly ParentSnapshotId?: string;
-  readonly Tags?: readonly { readonly Key: string; readonly Value: string }[];
-  readonly Description?: string;
-  readonly ClientToken?: string;
-  readonly Encrypted?: boolean;
-  readonly KmsKeyArn?: string;
-  readonly Timeout?: number;
-}
+import type { StartSnapshotRequest, StartSnapshotResponse } from '@aws-sdk/client-ebs';
 
-/** StartSnapshot's answer, whole. Members that the service leaves null are absent. */
-export interface StartSnapshotAnswer {
-  readonly SnapshotId: string;
-  readonly VolumeSize: number;
-  readonly BlockSize: number;
-  readonly Status: string;
-  readonly OwnerId?: string;
-  readonly StartTime?: Date;
-  readonly Description?: string;
-  readonly ParentSnapshotId?: string;
-  readonly KmsKeyArn?: string;
-  readonly SseType?: string;
-  readonly Tags?: readonly { readonly Key?: string; readonly Value?: string }[];
-}
+/** StartSnapshot's answer, whole, in the SDK's own type. */
+export type StartSnapshotAnswer = StartSnapshotResponse & { readonly SnapshotId: string };
 
 /** One block to write. */
 export interface PutBlockRequest {
@@ -31,7 +9,7 @@ export interface PutBlockRequest {
   readonly blockIndex: number;
   /** BLOCK_SIZE bytes; must not change until the call has ended. */
   readonly data: Uint8Array;
-  /** SHA-256 of `data`, 32 bytes; sent as checksum and as payload hash. */
+  /** SHA-256 of `data`, 32 bytes; sent as checksum and as payload hash, so that no body is hashed twice. */
   readonly digest: Uint8Array;
 }
 
@@ -50,6 +28,7 @@ export type SnapshotStatus = 'pending' | 'completed' | 'error';
 /** Where a listing starts: at a block, or where the page before ended. */
 export interface ListBlocksRequest {
   readonly snapshotId: string;
+  /** Ignored by the service when `pageToken` is given. Default 0. */
   readonly startingBlockIndex?: number;
   readonly pageToken?: string;
 }
@@ -72,7 +51,7 @@ export interface GetBlockRequest extends ListedBlock {
   readonly snapshotId: string;
 }
 
-/** A block as read: bytes and the digest that the service states, not yet compared. */
+/** A block as read: bytes, and the digest that the service states, not yet compared. */
 export interface BlockAnswer {
   readonly data: Uint8Array;
   readonly digest: Uint8Array;
@@ -81,8 +60,19 @@ export interface BlockAnswer {
 /** What every call takes beside its request. */
 export interface CallOptions {
   /** Aborts the call: its socket is destroyed and the promise rejects with an AbortError. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** 1 for the first try; the retry layer counts on. Default 1. */
+  readonly attempt?: number;
 }
+
+/** The name of a call, as the service spells it. */
+export type Operation =
+  | 'StartSnapshot'
+  | 'PutSnapshotBlock'
+  | 'CompleteSnapshot'
+  | 'ListSnapshotBlocks'
+  | 'GetSnapshotBlock'
+  | 'DeleteSnapshot';
 
 /**
  * The calls of the EBS direct APIs, one attempt each: no retry, no rate, no meaning. Every failure is a ServiceError,
@@ -97,8 +87,8 @@ export interface Transport {
   ): Promise<SnapshotStatus>;
   listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage>;
   getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer>;
-  /** EC2's DeleteSnapshot. */
-  deleteSnapshot(snapshotId: string, options?: CallOptions): Promise<void>;
+  /** EC2's DeleteSnapshot: the EBS direct APIs have no call to give a snapshot up. */
+  deleteSnapshot(request: { readonly snapshotId: string }, options?: CallOptions): Promise<void>;
   /** Closes the sockets that the transport opened itself; those of a client handed in stay. */
   close(): void;
 }

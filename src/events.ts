@@ -1,0 +1,54 @@
+import type { StartSnapshotAnswer } from './transport/transport.ts';
+
+/** How far an upload or a restore has come. Emitted at most ten times a second, and once at the end. */
+export interface Progress {
+  /** Bytes of the source taken in (upload) or of the volume dealt with (restore), holes included. */
+  readonly bytesDone: number;
+  /** Bytes there are in all; absent while a stream's length is unknown. */
+  readonly bytesTotal?: number;
+  /** Bytes of acknowledged PUTs, or of GETs that arrived whole. */
+  readonly bytesTransferred: number;
+  /** Blocks acknowledged, or read back, zero blocks included. */
+  readonly blocksTransferred: number;
+  /** Blocks found all zero or never allocated. */
+  readonly zeroBlocks: number;
+  /** Blocks not sent at all (`zeroBlocks: 'omit'`), or absent from the snapshot. */
+  readonly omittedBlocks: number;
+  /** Requests under way now. */
+  readonly inFlight: number;
+  /** Attempts repeated so far. */
+  readonly retries: number;
+  /** Milliseconds since the first byte. */
+  readonly elapsedMs: number;
+}
+
+/** One attempt that failed and will be repeated. */
+export interface RetryEvent {
+  readonly operation: string;
+  readonly blockIndex?: number;
+  /** The attempt that failed, counted from 1. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: Error;
+}
+
+/** The service asked to slow down. */
+export interface ThrottleEvent {
+  readonly scope: 'snapshot' | 'account';
+  readonly operation: string;
+}
+
+/** What happens on the way of an upload. */
+export interface UploadEvents {
+  /** StartSnapshot's answer, the moment it is known. */
+  snapshot: StartSnapshotAnswer;
+  progress: Progress;
+  retry: RetryEvent;
+  throttle: ThrottleEvent;
+}
+
+/** What happens on the way of a restore. */
+export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle'>;
+
+/** Listeners by event name, as `uploadSnapshot` and `restoreSnapshot` take them. */
+export type Listeners<Events> = { readonly [Name in keyof Events]?: (event: Events[Name]) => void };

@@ -1,0 +1,96 @@
+import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
+import type { Readable } from 'node:stream';
+import type { Listeners, RestoreEvents, UploadEvents } from './events.ts';
+
+/** Caps on what a job may use. */
+export interface Limits {
+  /** Bytes of block buffers held at one time, at least one block (524,288). Default 128 MiB. */
+  readonly maxInFlightBytes?: number;
+  /** Requests a second, retries included. Default: the service's own 1000 a snapshot. */
+  readonly maxRequestsPerSecond?: number;
+  /** Bytes of blocks a second, retries included. Default: no cap. */
+  readonly maxBytesPerSecond?: number;
+}
+
+/** Which engine reads and hashes: the addon, plain Node, or the first that loads (announced when it is not the addon). */
+export type EngineChoice = 'auto' | 'native' | 'js';
+
+/** What every job takes. */
+export interface JobOptions extends Limits {
+  /** An SDK client; its region, endpoint and credentials rule. Default: made from the environment, and closed at the end. */
+  readonly client?: EBSClient;
+  /** Stops the job: requests are dropped at once and an AbortError is raised. */
+  readonly signal?: AbortSignal;
+  /** Default 'auto'. */
+  readonly engine?: EngineChoice;
+}
+
+/** Options of {@link SnapshotWriter}. */
+export interface SnapshotWriterOptions extends JobOptions {
+  /** StartSnapshot's own parameters, verbatim. A ClientToken is made when none is given. */
+  readonly params: StartSnapshotCommandInput;
+  /**
+   * 'write' (default, always right) sends zero blocks as blocks; 'omit' leaves them out, which is refused with a
+   * parent, with encryption, or when the account encrypts by default.
+   */
+  readonly zeroBlocks?: 'write' | 'omit';
+  /** 'completed' (default): done when the snapshot can be read. 'accepted': done when CompleteSnapshot was accepted. */
+  readonly waitUntil?: 'accepted' | 'completed';
+  /** What becomes of a snapshot that could not be finished. Default 'keep'. 'delete' needs ec2:DeleteSnapshot. */
+  readonly onFailure?: 'keep' | 'delete';
+}
+
+/** Options of {@link uploadSnapshot}. */
+export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params'> {
+  /** A path to a file or block device, or a stream of bytes. */
+  readonly source: string | Readable | AsyncIterable<Uint8Array>;
+  /** As for SnapshotWriter. VolumeSize defaults to the source's size, rounded up to a GiB; a stream needs it. */
+  readonly params?: Omit<StartSnapshotCommandInput, 'VolumeSize'> & { VolumeSize?: number };
+  readonly on?: Listeners<UploadEvents>;
+}
+
+/** Options of {@link restoreSnapshot}. */
+export interface RestoreOptions extends JobOptions {
+  readonly snapshotId: string;
+  /** A path to a file or block device, or a Writable that takes the volume's bytes in order. */
+  readonly target: string | NodeJS.WritableStream;
+  /** Says that the target reads as zeros, so that absent and zero blocks need no clearing. Default false. */
+  readonly targetIsZero?: boolean;
+  /** Lets an existing file be written over. Block devices always need it. Default false. */
+  readonly force?: boolean;
+  readonly on?: Listeners<RestoreEvents>;
+}
+
+/** What an upload came to. */
+export interface SnapshotResult {
+  readonly snapshotId: string;
+  /** 'completed': readable. 'pending': accepted, and `waitUntil: 'accepted'` asked for no more. */
+  readonly status: 'completed' | 'pending';
+  readonly volumeSizeGiB: number;
+  /** Distinct blocks acknowledged: what CompleteSnapshot was told. */
+  readonly changedBlocksCount: number;
+  /** Base64 of the aggregate digest that CompleteSnapshot was told. */
+  readonly checksum: string;
+  /** Bytes of the source, holes included. */
+  readonly bytesRead: number;
+  /** Bytes of acknowledged PUTs. */
+  readonly bytesSent: number;
+  readonly zeroBlocks: number;
+  readonly omittedBlocks: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** What a restore came to. */
+export interface RestoreResult {
+  readonly snapshotId: string;
+  readonly volumeSizeGiB: number;
+  /** Bytes of the target now equal to the volume. */
+  readonly bytesWritten: number;
+  /** Blocks read from the service, each checked against its digest. */
+  readonly blocksRead: number;
+  /** Blocks absent from the snapshot: cleared, or skipped on a target said to be zero. */
+  readonly absentBlocks: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}

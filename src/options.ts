@@ -2,6 +2,9 @@ import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
 import type { Readable } from 'node:stream';
 import type { Listeners, RestoreEvents, UploadEvents } from './events.ts';
 
+/** Bytes of block buffers held at one time when the caller sets no bound: 256 blocks. */
+export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
+
 /** Caps on what a job may use. */
 export interface Limits {
   /** Bytes of block buffers held at one time, at least one block (524,288). Default 128 MiB. */

@@ -23,6 +23,13 @@ export const ERROR_CODES = {
 /** A code of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/**
+ * Why the same request may succeed later. `transient`: network or server; `throttle`: too fast; `visibility`: the
+ * snapshot is not yet known everywhere; `clock`: the signature's time was off, and is corrected by now; `checksum`:
+ * the body did not arrive as it was sent.
+ */
+export type RetryClass = 'never' | 'transient' | 'throttle' | 'visibility' | 'clock' | 'checksum';
+
 /** What any error of this library may say beside its message. */
 export interface SnapshotErrorFields {
   readonly cause?: unknown;
@@ -31,8 +38,8 @@ export interface SnapshotErrorFields {
   readonly requestId?: string | undefined;
   /** Attempts made, the first included. */
   readonly attempts?: number | undefined;
-  /** Whether the same request may succeed later. Default false. */
-  readonly retryable?: boolean | undefined;
+  /** Default 'never'. */
+  readonly retryClass?: RetryClass | undefined;
 }
 
 const BRAND = Symbol.for('ebs-snapshot-stream.SnapshotError');
@@ -44,7 +51,7 @@ export class SnapshotError extends Error {
   blockIndex: number | undefined;
   requestId: string | undefined;
   attempts: number | undefined;
-  readonly retryable: boolean;
+  readonly retryClass: RetryClass;
 
   constructor(code: ErrorCode, message: string, fields: SnapshotErrorFields = {}) {
     super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -54,8 +61,13 @@ export class SnapshotError extends Error {
     this.blockIndex = fields.blockIndex;
     this.requestId = fields.requestId;
     this.attempts = fields.attempts;
-    this.retryable = fields.retryable ?? false;
+    this.retryClass = fields.retryClass ?? 'never';
     Object.defineProperty(this, BRAND, { value: new.target.name });
+  }
+
+  /** Whether the same request may succeed later. */
+  get retryable(): boolean {
+    return this.retryClass !== 'never';
   }
 
   /** Works across two installed copies of the library: the brand decides, not the prototype. */
@@ -128,16 +140,24 @@ export class ThrottleError extends ServiceError {
   readonly scope: 'snapshot' | 'account';
 
   constructor(message: string, scope: 'snapshot' | 'account', fields: ServiceErrorFields = {}) {
-    super('ERR_EBS_THROTTLED', message, { ...fields, retryable: true });
+    super('ERR_EBS_THROTTLED', message, { ...fields, retryClass: 'throttle' });
     this.scope = scope;
   }
 }
 
 /** No answer arrived: connect failure, reset, time-out, cut body. */
-export class TransportError extends SnapshotError {}
+export class TransportError extends SnapshotError {
+  constructor(message: string, fields: SnapshotErrorFields = {}) {
+    super('ERR_EBS_TRANSPORT', message, { retryClass: 'transient', ...fields });
+  }
+}
 
 /** Bytes do not match their digest. */
-export class IntegrityError extends SnapshotError {}
+export class IntegrityError extends SnapshotError {
+  constructor(message: string, fields: SnapshotErrorFields = {}) {
+    super('ERR_EBS_INTEGRITY', message, fields);
+  }
+}
 
 /** CompleteSnapshot was accepted, but the snapshot failed afterwards or could not be confirmed. */
 export class CompletionError extends SnapshotError {}

@@ -1,0 +1,36 @@
+/** Milliseconds of tokens that may pile up: enough to pace on millisecond timers, too little for a burst. */
+const DEPTH_MS = 20;
+
+/**
+ * Paces amounts (requests or bytes) to a rate. An amount is let through as soon as the bucket is not in debt, and may
+ * put it into debt, so amounts larger than the bucket need no case of their own. Pure: time is a parameter.
+ */
+export class TokenBucket {
+  #ratePerMs: number;
+  #tokens = 0;
+  #refilledAtMs: number;
+
+  /** @param options.ratePerSecond - amount a second, above 0. */
+  constructor(options: { readonly ratePerSecond: number; readonly nowMs: number }) {
+    this.#ratePerMs = options.ratePerSecond / 1000;
+    this.#refilledAtMs = options.nowMs;
+  }
+
+  /** Milliseconds until an amount may pass; 0 when it may now. */
+  waitMs(nowMs: number): number {
+    this.#refill(nowMs);
+    return this.#tokens >= 0 ? 0 : -this.#tokens / this.#ratePerMs;
+  }
+
+  /** Takes `amount`; to be called only when {@link waitMs} is 0. */
+  take(amount: number): void {
+    this.#tokens -= amount;
+  }
+
+  #refill(nowMs: number): void {
+    const depth = this.#ratePerMs * DEPTH_MS;
+    const refilled = this.#tokens + (nowMs - this.#refilledAtMs) * this.#ratePerMs;
+    this.#tokens = Math.min(depth, refilled);
+    this.#refilledAtMs = nowMs;
+  }
+}

@@ -1,0 +1,110 @@
+import { BLOCK_SIZE } from '../base/constants.ts';
+import type { Block } from '../engine/engine.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { AcknowledgedBlocks } from './acknowledged-blocks.ts';
+
+/** What an upload has done so far. */
+export interface UploadCounts {
+  blocksSent: number;
+  zeroBlocks: number;
+  omittedBlocks: number;
+}
+
+/** What the pipeline is handed. */
+export interface UploadPipelineOptions {
+  readonly transport: Transport;
+  readonly snapshotId: string;
+  /** Whether zero blocks are left out instead of sent. */
+  readonly omitZeroBlocks: boolean;
+  readonly acknowledged: AcknowledgedBlocks;
+  /** Bytes of blocks that may be taken and not yet acknowledged. */
+  readonly maxInFlightBytes: number;
+  /** Called after each block is dealt with. */
+  readonly onChange: () => void;
+}
+
+/** Sends blocks, each until it is acknowledged. The first failure stops everything. */
+export class UploadPipeline {
+  readonly counts: UploadCounts = { blocksSent: 0, zeroBlocks: 0, omittedBlocks: 0 };
+  readonly #options: UploadPipelineOptions;
+  readonly #outstandingMax: number;
+  readonly #outstanding = new Map<number, Promise<void>>();
+  readonly #stop = new AbortController();
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: UploadPipelineOptions) {
+    this.#options = options;
+    this.#outstandingMax = Math.max(1, Math.floor(options.maxInFlightBytes / BLOCK_SIZE));
+  }
+
+  /**
+   * Takes one block and resolves when there is room for the next. The block is released once it is acknowledged, or
+   * when the pipeline has stopped and its request has ended.
+   * @throws the failure that stopped the pipeline. One call at a time.
+   */
+  async put(block: Block): Promise<void> {
+    if (this.#failure !== undefined) block.release();
+    this.#throwIfFailed();
+    if (block.kind !== 'data') this.counts.zeroBlocks += 1;
+    if (block.kind !== 'data' && this.#options.omitZeroBlocks) {
+      this.counts.omittedBlocks += 1;
+      block.release();
+      this.#options.onChange();
+      return;
+    }
+    // Two requests for one index must never be in flight together: the service may keep either.
+    await this.#outstanding.get(block.index);
+    this.#outstanding.set(block.index, this.#send(block));
+    while (this.#outstanding.size >= this.#outstandingMax && this.#failure === undefined) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    this.#throwIfFailed();
+  }
+
+  /**
+   * Resolves when every block taken has been acknowledged.
+   * @throws the failure that stopped the pipeline, after every request has ended.
+   */
+  async drain(): Promise<void> {
+    await Promise.all(this.#outstanding.values());
+    this.#throwIfFailed();
+  }
+
+  /** Aborts every request and resolves when all have ended and all buffers are back. */
+  async stop(reason: unknown): Promise<void> {
+    this.#fail(reason);
+    await Promise.all(this.#outstanding.values());
+  }
+
+  async #send(block: Block): Promise<void> {
+    const { transport, snapshotId, acknowledged } = this.#options;
+    const { index: blockIndex, data, digest } = block;
+    try {
+      await transport.putSnapshotBlock(
+        { snapshotId, blockIndex, data, digest },
+        { signal: this.#stop.signal },
+      );
+      acknowledged.record(blockIndex, digest);
+      this.counts.blocksSent += 1;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      block.release();
+      this.#outstanding.delete(blockIndex);
+      this.#wake?.();
+      this.#options.onChange();
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#stop.abort(error);
+    this.#wake?.();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}

@@ -1,0 +1,107 @@
+import { access, constants, lstat, open, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { TargetError } from '../base/errors.ts';
+import { HandleTarget } from './handle-target.ts';
+import { openFailure, targetFailure } from './system-failure.ts';
+import type { Target, TargetPlan } from './target.ts';
+
+/**
+ * Plans a file that does not exist yet. It is created exclusively, and removed again when the restore fails.
+ * @throws {TargetError} ERR_EBS_TARGET_OPEN when its folder is missing or not writable.
+ */
+export async function planNewFile(path: string): Promise<TargetPlan> {
+  await checkWritable(dirname(path), path);
+  return { open: (sizeBytes) => createFile(path, sizeBytes) };
+}
+
+/**
+ * Plans an existing regular file to be written over. It stays, whatever becomes of the restore.
+ * @throws {TargetError} ERR_EBS_TARGET_OPEN when it is not writable.
+ */
+export async function planExistingFile(
+  path: string,
+  options: { readonly targetIsZero: boolean },
+): Promise<TargetPlan> {
+  await checkWritable(path, path);
+  return { open: (sizeBytes) => openExistingFile(path, { sizeBytes, ...options }) };
+}
+
+async function checkWritable(checked: string, path: string): Promise<void> {
+  await access(checked, constants.W_OK).catch((error: unknown) => {
+    throw openFailure(error, path);
+  });
+}
+
+async function createFile(path: string, sizeBytes: number): Promise<Target> {
+  const handle = await open(path, 'wx').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw openFailure(error, path);
+    const message = `"${path}" exists: it came into being meanwhile, or is a link that leads nowhere`;
+    throw new TargetError('ERR_EBS_TARGET_EXISTS', message, { path, cause: error });
+  });
+  const identity = await handle.stat({ bigint: true });
+  const target = new HandleTarget({
+    handle,
+    path,
+    isZero: true,
+    afterFinish: () => syncFolder(dirname(path)),
+    afterAbort: () => removeFile(path, identity),
+  });
+  return resize(target, { handle, path, sizeBytes, keepsBytes: true });
+}
+
+async function openExistingFile(
+  path: string,
+  { sizeBytes, targetIsZero }: { readonly sizeBytes: number; readonly targetIsZero: boolean },
+): Promise<Target> {
+  const handle = await open(path, constants.O_WRONLY).catch((error: unknown) => {
+    throw openFailure(error, path);
+  });
+  // Cut to nothing and grown again, a file is one hole: old bytes cannot shine through, and nothing is left to clear.
+  const target = new HandleTarget({ handle, path, isZero: true });
+  return resize(target, { handle, path, sizeBytes, keepsBytes: targetIsZero });
+}
+
+/** Gives the file exactly the volume's size, as one hole unless it `keepsBytes`. */
+async function resize(
+  target: Target,
+  options: {
+    readonly handle: FileHandle;
+    readonly path: string;
+    readonly sizeBytes: number;
+    readonly keepsBytes: boolean;
+  },
+): Promise<Target> {
+  const { handle, path, sizeBytes, keepsBytes } = options;
+  try {
+    if (!keepsBytes) await handle.truncate(0);
+    await handle.truncate(sizeBytes);
+    return target;
+  } catch (error) {
+    const what = `making "${path}" ${sizeBytes} bytes long`;
+    const failure = targetFailure(error, { code: 'ERR_EBS_TARGET_WRITE', what, path });
+    await target.abort(failure);
+    throw failure;
+  }
+}
+
+/** Makes the new name durable too: syncing a file does not sync the folder that names it (fsync(2)). */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    // Some file systems cannot sync a folder and say so; the file itself is on the disk by now.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Removes what the restore created, unless the name has come to mean another file since. */
+async function removeFile(
+  path: string,
+  identity: { readonly dev: bigint; readonly ino: bigint },
+): Promise<void> {
+  const found = await lstat(path, { bigint: true });
+  if (found.dev === identity.dev && found.ino === identity.ino) await unlink(path);
+}

@@ -1,0 +1,61 @@
+import type { BlockAnswer, ListedBlock, Transport } from '../transport/transport.ts';
+import { isRefusedFor } from './block-listing.ts';
+
+/** What a {@link BlockFetcher} reads from. */
+export interface BlockFetcherOptions {
+  readonly transport: Transport;
+  readonly snapshotId: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads listed blocks. A block whose token the service no longer takes is listed again from its index, once, and read
+ * with the new token; the page that brings it serves the blocks after it too.
+ */
+export class BlockFetcher {
+  readonly #options: BlockFetcherOptions;
+  /** Tokens of the page listed again last, by block index. */
+  #renewed = new Map<number, string>();
+  /** Ends with the renewal under way: one listing at a time, so that many refusals share a page. */
+  #renewal: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BlockFetcherOptions) {
+    this.#options = options;
+  }
+
+  /** @throws what the transport throws; INVALID_BLOCK_TOKEN only if a new token is refused too, or there is none. */
+  async fetch({ blockIndex, blockToken }: ListedBlock): Promise<BlockAnswer> {
+    const token = this.#renewed.get(blockIndex) ?? blockToken;
+    try {
+      return await this.#get(blockIndex, token);
+    } catch (error) {
+      if (!isRefusedFor(error, 'INVALID_BLOCK_TOKEN')) throw error;
+      const renewal = this.#renewal.then(() => this.#renew(blockIndex, token));
+      this.#renewal = renewal.catch(() => undefined);
+      const renewed = await renewal;
+      if (renewed === undefined) throw error;
+      return this.#get(blockIndex, renewed);
+    }
+  }
+
+  #get(blockIndex: number, blockToken: string): Promise<BlockAnswer> {
+    const { transport, snapshotId, signal } = this.#options;
+    return transport.getSnapshotBlock({ snapshotId, blockIndex, blockToken }, { signal });
+  }
+
+  async #renew(blockIndex: number, refused: string): Promise<string | undefined> {
+    const known = this.#renewed.get(blockIndex);
+    if (known !== undefined && known !== refused) return known;
+    const { transport, snapshotId, signal } = this.#options;
+    let page = await transport.listSnapshotBlocks(
+      { snapshotId, startingBlockIndex: blockIndex },
+      { signal },
+    );
+    while (page.blocks.length === 0 && page.nextPageToken !== undefined) {
+      const { nextPageToken: pageToken } = page;
+      page = await transport.listSnapshotBlocks({ snapshotId, pageToken }, { signal });
+    }
+    this.#renewed = new Map(page.blocks.map((block) => [block.blockIndex, block.blockToken]));
+    return this.#renewed.get(blockIndex);
+  }
+}

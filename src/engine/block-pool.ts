@@ -1,0 +1,121 @@
+import { BLOCK_SIZE } from '../base/constants.ts';
+import { abortError } from '../base/errors.ts';
+import { SlotMemory } from './slot-memory.ts';
+
+/** Bytes of block buffers when the caller names no bound: 256 blocks. */
+export const DEFAULT_BUFFER_BYTES = 134_217_728;
+
+/** One slot of a pool, owned by whoever leased it until it is released. */
+export interface Lease {
+  readonly slot: number;
+  /** BLOCK_SIZE bytes of shared memory. Holds whatever the last owner left in it. */
+  readonly bytes: Buffer;
+  /** Gives the slot back and wakes the first waiter; `bytes` must not be touched afterwards. Idempotent. */
+  release(): void;
+}
+
+interface Waiter {
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+  readonly resolve: (lease: Lease) => void;
+}
+
+/**
+ * Block buffers under a hard bound in bytes. All of it is one shared allocation whose pages the system commits at their
+ * first use; slots freed last are used first, so a quick consumer touches few of them.
+ */
+export class BlockPool {
+  readonly slotCount: number;
+  readonly #memory: SlotMemory;
+  readonly #freeSlots: number[];
+  readonly #waiters = new Set<Waiter>();
+
+  /**
+   * @param options.maxBytes the bound; rounded down to whole blocks, but never below one.
+   * @throws {RangeError} when maxBytes is not a positive number.
+   */
+  constructor(options: { readonly maxBytes: number }) {
+    this.slotCount = slotCountFloor(options.maxBytes);
+    this.#memory = new SlotMemory({
+      slotCount: this.slotCount,
+      onFree: (slot) => this.#reuse(slot),
+    });
+    this.#freeSlots = Array.from({ length: this.slotCount }, (_, i) => this.slotCount - 1 - i);
+  }
+
+  /** Slots that somebody owns or holds now. */
+  get leasedCount(): number {
+    return this.slotCount - this.#freeSlots.length;
+  }
+
+  /** Leases a slot, or returns undefined when none is free. */
+  tryLease(): Lease | undefined {
+    const slot = this.#freeSlots.pop();
+    return slot === undefined ? undefined : this.#own(slot);
+  }
+
+  /**
+   * Leases a slot, waiting for one behind those who asked before.
+   * @throws AbortError as soon as `signal` aborts.
+   */
+  lease(signal?: AbortSignal): Promise<Lease> {
+    if (signal?.aborted === true) return Promise.reject(abortError(signal));
+    const lease = this.tryLease();
+    if (lease !== undefined) return Promise.resolve(lease);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiters.delete(waiter);
+        reject(abortError(signal));
+      };
+      const waiter: Waiter = { signal, onAbort, resolve };
+      this.#waiters.add(waiter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Hands a freed slot straight to the first waiter, so that nobody overtakes. */
+  #reuse(slot: number): void {
+    const [waiter] = this.#waiters;
+    if (waiter === undefined) {
+      this.#freeSlots.push(slot);
+      return;
+    }
+    this.#waiters.delete(waiter);
+    waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    waiter.resolve(this.#own(slot));
+  }
+
+  #own(slot: number): Lease {
+    this.#memory.hold(slot);
+    return new SlotLease(this.#memory, slot);
+  }
+}
+
+/**
+ * Blocks that fit into `maxBytes`, at least one.
+ * @throws {RangeError} when maxBytes is not a positive number.
+ */
+export function slotCountFloor(maxBytes: number): number {
+  if (!(maxBytes > 0) || !Number.isSafeInteger(Math.floor(maxBytes))) {
+    throw new RangeError(`Expected a positive number of bytes for block buffers, got ${maxBytes}`);
+  }
+  return Math.max(1, Math.floor(maxBytes / BLOCK_SIZE));
+}
+
+class SlotLease implements Lease {
+  readonly slot: number;
+  readonly bytes: Buffer;
+  #memory: SlotMemory | undefined;
+
+  constructor(memory: SlotMemory, slot: number) {
+    this.slot = slot;
+    this.bytes = memory.view(slot);
+    this.#memory = memory;
+  }
+
+  release(): void {
+    const memory = this.#memory;
+    this.#memory = undefined;
+    memory?.letGo(this.slot);
+  }
+}

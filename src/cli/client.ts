@@ -1,0 +1,92 @@
+import { mkdir } from 'node:fs/promises';
+import { EBSClient, type EBSClientConfig } from '@aws-sdk/client-ebs';
+import type { LocalEbs } from '../local.ts';
+import { given } from './given.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Sockets that a client may hold: more than the library ever has requests in flight. */
+const SOCKETS_MAX = 256;
+/** Milliseconds for a connection to come up. */
+const CONNECT_TIMEOUT_MS = 15_000;
+/** Milliseconds without a byte in either direction after which a socket is given up. */
+const IDLE_TIMEOUT_MS = 60_000;
+
+/** The flags that say whom to talk to. */
+export interface ConnectionFlags {
+  readonly region?: string;
+  readonly profile?: string;
+  readonly endpointUrl?: string;
+  readonly local?: string;
+}
+
+/** A client, and the local service behind it where `--local` asked for one. */
+export interface ClientHandle {
+  readonly client: EBSClient;
+  close(): Promise<void>;
+}
+
+/** Makes the client that the flags and the environment describe. */
+export async function openClient(
+  flags: ConnectionFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<ClientHandle> {
+  if (flags.local !== undefined) return openLocalClient(flags.local, flags.region);
+  // The SDK reads AWS_REGION and the profile by itself, and not AWS_DEFAULT_REGION, which the AWS CLI reads.
+  const region = flags.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
+  const client = makeClient(given({ region, profile: flags.profile, endpoint: flags.endpointUrl }));
+  return {
+    client,
+    close: () => {
+      client.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Makes a client of a local service that runs already. */
+export function clientOf(service: LocalEbs): EBSClient {
+  const { endpoint, region, credentials } = service;
+  return makeClient({ endpoint, region, credentials });
+}
+
+/** Makes a folder, its parents included; one that is there is as good. */
+export async function makeFolder(path: string, flag: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${flag} must be a folder, and '${path}' cannot be one (${code})`, {
+      cause: error,
+    });
+  }
+}
+
+async function openLocalClient(
+  directory: string,
+  region: string | undefined,
+): Promise<ClientHandle> {
+  const { LocalEbs } = await import('../local.ts');
+  await makeFolder(directory, '--local');
+  const service = await LocalEbs.start({ directory, ...given({ region }) });
+  const client = clientOf(service);
+  return {
+    client,
+    close: async () => {
+      client.destroy();
+      await service.close();
+    },
+  };
+}
+
+function makeClient(config: EBSClientConfig): EBSClient {
+  const agent = { keepAlive: true, maxSockets: SOCKETS_MAX };
+  return new EBSClient({
+    ...config,
+    requestHandler: {
+      httpAgent: agent,
+      httpsAgent: agent,
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      socketTimeout: IDLE_TIMEOUT_MS,
+    },
+  });
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import {
+  BLOCK_SIZE,
+  restoreSnapshot,
+  uploadSnapshot,
+  type RestoreResult,
+  type SnapshotResult,
+} from '../../index.ts';
+import { LocalEbs } from '../../local.ts';
+import { clientOf } from '../client.ts';
+import type { Context } from '../context.ts';
+import { makeDemoImage } from '../demo-image.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatBytes, formatDuration, formatRate } from '../output.ts';
+import { withProgress } from '../progress-view.ts';
+import { makeTemporaryFolder } from '../temporary-folder.ts';
+
+const READ_SIZE = 1024 * 1024;
+
+/** Two digests of the same length of bytes, and what lies behind them. */
+interface Comparison {
+  readonly sourceSha256: string;
+  readonly restoredSha256: string;
+  /** Whether the volume reads as zeros behind the source's end. */
+  readonly isRestZero: boolean;
+  readonly isEqual: boolean;
+}
+
+/** `ebs-snapshot demo [PATH]`: there and back on a local service, in a folder that is removed at the end. */
+export async function run(
+  [path]: readonly (string | undefined)[],
+  _flags: object,
+  context: Context,
+): Promise<number> {
+  const { output, stop } = context;
+  const folder = makeTemporaryFolder();
+  try {
+    output.event('start', { command: 'demo', source: path });
+    output.message('This demo runs on this machine alone: no AWS account, no credentials.');
+    const source = path ?? (await prepareSource(join(folder.path, 'disk.img'), context));
+    const restored = join(folder.path, 'restored.img');
+    const { upload, restore } = await thereAndBack(
+      { source, restored, folder: folder.path },
+      context,
+    );
+    output.message('comparing');
+    const comparison = await compare(source, restored, {
+      sizeBytes: upload.bytesRead,
+      signal: stop.signal,
+    });
+    output.event('end', { ...comparison, upload, restore });
+    output.result(summary({ path, upload, restore, comparison }));
+    return comparison.isEqual ? EXIT.done : EXIT.different;
+  } finally {
+    folder.remove();
+  }
+}
+
+async function prepareSource(path: string, { output, stop }: Context): Promise<string> {
+  const image = await makeDemoImage(path, stop.signal);
+  const { sizeBytes, dataBytes, zeroBytes, holeBytes } = image;
+  output.event('image', image);
+  output.message(
+    `made a disk image of ${formatBytes(sizeBytes)}: ${formatBytes(dataBytes)} data, ` +
+      `${formatBytes(zeroBytes)} zeros, ${formatBytes(holeBytes)} holes`,
+  );
+  return path;
+}
+
+async function thereAndBack(
+  paths: { readonly source: string; readonly restored: string; readonly folder: string },
+  context: Context,
+): Promise<{ upload: SnapshotResult; restore: RestoreResult }> {
+  const { output, stop } = context;
+  const service = await LocalEbs.start({ directory: join(paths.folder, 'service') });
+  const client = clientOf(service);
+  const job = { client, signal: stop.signal };
+  try {
+    const upload = await withProgress(output, 'upload  ', (on) =>
+      uploadSnapshot({
+        ...job,
+        source: paths.source,
+        on: {
+          ...on,
+          snapshot: ({ SnapshotId }) => output.event('snapshot', { snapshotId: SnapshotId }),
+        },
+      }),
+    );
+    const restore = await withProgress(output, 'download', (on) =>
+      restoreSnapshot({ ...job, snapshotId: upload.snapshotId, target: paths.restored, on }),
+    );
+    return { upload, restore };
+  } finally {
+    client.destroy();
+    await service.close();
+  }
+}
+
+async function compare(
+  source: string,
+  restored: string,
+  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
+): Promise<Comparison> {
+  const [sourceSha256, restoredSha256, isRestZero] = await Promise.all([
+    sha256(source, { sizeBytes, signal }),
+    sha256(restored, { sizeBytes, signal }),
+    isZeroFrom(restored, { sizeBytes, signal }),
+  ]);
+  const isEqual = sourceSha256 === restoredSha256 && isRestZero;
+  return { sourceSha256, restoredSha256, isRestZero, isEqual };
+}
+
+async function sha256(
+  path: string,
+  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
+): Promise<string> {
+  const hash = createHash('sha256');
+  const stream = createReadStream(path, { end: sizeBytes - 1, highWaterMark: READ_SIZE, signal });
+  for await (const chunk of stream) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function isZeroFrom(
+  path: string,
+  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const zeros = Buffer.alloc(READ_SIZE);
+  const stream = createReadStream(path, { start: sizeBytes, highWaterMark: READ_SIZE, signal });
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (!chunk.equals(zeros.subarray(0, chunk.length))) return false;
+  }
+  return true;
+}
+
+function summary(demo: {
+  readonly path: string | undefined;
+  readonly upload: SnapshotResult;
+  readonly restore: RestoreResult;
+  readonly comparison: Comparison;
+}): string {
+  const { path, upload, restore, comparison } = demo;
+  const rows = [
+    ['snapshot', `${upload.snapshotId}, ${upload.volumeSizeGiB} GiB, ${upload.status}`],
+    ['read', `${formatBytes(upload.bytesRead)}${path === undefined ? '' : ` of ${path}`}`],
+    ['sent', `${formatBytes(upload.bytesSent)} in ${upload.changedBlocksCount} blocks`],
+    [
+      'zero',
+      `${upload.zeroBlocks} blocks (${formatBytes(upload.zeroBlocks * BLOCK_SIZE)}), ${upload.omittedBlocks} left out`,
+    ],
+    [
+      'uploaded',
+      `in ${formatDuration(upload.elapsedMs)}, ${formatRate(upload.bytesRead, upload.elapsedMs)}`,
+    ],
+    [
+      'restored',
+      `in ${formatDuration(restore.elapsedMs)}, ${formatRate(restore.bytesWritten, restore.elapsedMs)}`,
+    ],
+    ['retries', `${upload.retries + restore.retries}`],
+    ['SHA-256', `${comparison.sourceSha256}  source`],
+    ['', `${comparison.restoredSha256}  restored`],
+    ['equal', verdict(comparison)],
+  ];
+  const lines = rows.map(([label = '', text = '']) => `  ${label.padEnd(9)} ${text}`.trimEnd());
+  const next = nextCommands(path ?? 'disk.img').map((command) => `  ${command}`);
+  return ['', ...lines, '', 'Next, still without an account:', ...next, ''].join('\n');
+}
+
+function verdict({ isEqual, isRestZero }: Comparison): string {
+  if (isEqual) return 'yes';
+  return isRestZero ? 'NO' : 'NO: bytes behind the end of the source are not zero';
+}
+
+function nextCommands(disk: string): string[] {
+  const script = process.argv[1] ?? '';
+  const name =
+    basename(script) === 'ebs-snapshot' ? 'ebs-snapshot' : `node ${relative('.', script)}`;
+  return [
+    `${name} upload ${disk} --local ./snapshots`,
+    `${name} download SNAPSHOT copy.img --local ./snapshots`,
+    `${name} serve --data ./snapshots`,
+    `${name} --help`,
+  ];
+}

@@ -1,0 +1,77 @@
+import { restoreSnapshot, type RestoreOptions, type RestoreResult } from '../../index.ts';
+import { openClient } from '../client.ts';
+import type { DOWNLOAD_FLAGS, FlagValues } from '../command-table.ts';
+import { given } from '../given.ts';
+import type { Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatBytes, formatDuration, formatRate } from '../output.ts';
+import { withProgress } from '../progress-view.ts';
+import { UsageError } from '../usage-error.ts';
+
+type Flags = FlagValues<typeof DOWNLOAD_FLAGS>;
+
+/** `ebs-snapshot download SNAPSHOT TARGET` */
+export async function run(
+  [snapshotId = '', target = '']: readonly (string | undefined)[],
+  flags: Flags,
+  context: Context,
+): Promise<number> {
+  const { output, stdout } = context;
+  if (target === '-' && output.json) {
+    throw new UsageError('--json cannot be given when TARGET is -: stdout carries the volume');
+  }
+  if (target === '-' && stdout.isTTY) {
+    throw new UsageError('TARGET is -, but stdout is a terminal: pipe or redirect it');
+  }
+  output.event('start', { command: 'download', snapshotId, target });
+  const result = await download(snapshotId, target, flags, context);
+  output.event('end', result);
+  output.message(describe(result));
+  return EXIT.done;
+}
+
+async function download(
+  snapshotId: string,
+  target: string,
+  flags: Flags,
+  { output, stop, env, stdout }: Context,
+): Promise<RestoreResult> {
+  const connection = await openClient(flags, env);
+  try {
+    return await withProgress(output, 'download', (on) =>
+      restoreSnapshot({
+        client: connection.client,
+        snapshotId,
+        target: target === '-' ? stdout : target,
+        signal: stop.signal,
+        ...toOptions(flags),
+        on,
+      }),
+    );
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Only what was given: the library's defaults are its own. */
+function toOptions(flags: Flags): Partial<RestoreOptions> {
+  return given({
+    targetIsZero: flags.targetIsZero,
+    force: flags.force,
+    maxBytesPerSecond: flags.maxRate,
+    maxRequestsPerSecond: flags.maxRequests,
+    maxInFlightBytes: flags.memory,
+  });
+}
+
+function describe(result: RestoreResult): string {
+  const { snapshotId, bytesWritten, blocksRead, absentBlocks, retries, elapsedMs } = result;
+  const parts = [
+    formatBytes(bytesWritten),
+    `${blocksRead} blocks read and checked`,
+    `${absentBlocks} absent`,
+    `${retries} ${retries === 1 ? 'retry' : 'retries'}`,
+    `${formatDuration(elapsedMs)} (${formatRate(bytesWritten, elapsedMs)})`,
+  ];
+  return `snapshot ${snapshotId} restored: ${parts.join(', ')}`;
+}

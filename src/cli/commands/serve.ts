@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { DEFAULT_LOCAL_CREDENTIALS, LocalEbs } from '../../local.ts';
+import { makeFolder } from '../client.ts';
+import type { FlagValues, SERVE_FLAGS } from '../command-table.ts';
+import type { Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { given } from '../given.ts';
+import { makeTemporaryFolder } from '../temporary-folder.ts';
+
+type Flags = FlagValues<typeof SERVE_FLAGS>;
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+const LOOPBACK = /^(127(\.\d+){3}|::1|localhost)$/;
+
+/** `ebs-snapshot serve`: runs until SIGINT or SIGTERM, which is its regular end. */
+export async function run(
+  _arguments: readonly (string | undefined)[],
+  flags: Flags,
+  { output, stop, env }: Context,
+): Promise<number> {
+  const temporary = flags.data === undefined ? makeTemporaryFolder() : undefined;
+  if (flags.data !== undefined) await makeFolder(flags.data, '--data');
+  const credentials = credentialsOf(env);
+  const directory = flags.data ?? temporary?.path ?? '';
+  try {
+    const service = await LocalEbs.start({
+      directory,
+      ...given({ port: flags.port, host: flags.host, region: flags.region, credentials }),
+    });
+    try {
+      describe(credentials, { flags, output, isTemporary: temporary !== undefined });
+      const { endpoint, region } = service;
+      const { accessKeyId } = service.credentials;
+      output.event('listening', { endpoint, region, accessKeyId, data: directory });
+      output.result(`listening on ${endpoint}`);
+      if (!stop.signal.aborted) await once(stop.signal, 'abort');
+    } finally {
+      await service.close();
+    }
+  } finally {
+    temporary?.remove();
+  }
+  output.event('end', {});
+  return EXIT.done;
+}
+
+function credentialsOf(env: NodeJS.ProcessEnv): Credentials | undefined {
+  const accessKeyId = env.AWS_ACCESS_KEY_ID;
+  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
+  if (!accessKeyId || !secretAccessKey) return undefined;
+  const sessionToken = env.AWS_SESSION_TOKEN;
+  return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+}
+
+function describe(
+  credentials: Credentials | undefined,
+  about: Pick<Context, 'output'> & { readonly flags: Flags; readonly isTemporary: boolean },
+): void {
+  const { flags, output, isTemporary } = about;
+  const { accessKeyId, secretAccessKey } = DEFAULT_LOCAL_CREDENTIALS;
+  output.message(
+    credentials === undefined
+      ? `knows the default access key ${accessKeyId} with the secret ${secretAccessKey}`
+      : `knows the access key ${credentials.accessKeyId} of its environment`,
+  );
+  if (isTemporary) output.message('keeps its data in a temporary folder; --data DIR keeps it');
+  if (flags.host !== undefined && !LOOPBACK.test(flags.host)) {
+    output.message(
+      `warning: ${flags.host} can be reached from other machines; the local service is for tests, not for real data`,
+    );
+  }
+}

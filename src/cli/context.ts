@@ -1,0 +1,11 @@
+import type { StopSignals } from './stop-signals.ts';
+import type { Output } from './output.ts';
+
+/** What a command gets beside its arguments and flags. */
+export interface Context {
+  readonly output: Output;
+  readonly stop: StopSignals;
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+}

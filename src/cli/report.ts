@@ -1,0 +1,134 @@
+import { CommanderError } from 'commander';
+import type { Command } from './command-table.ts';
+import { exitCodeOf, EXIT, SIGNAL_EXIT, type StopSignal } from './exit-codes.ts';
+import { UnfinishedUpload } from './unfinished-upload.ts';
+import { UsageError } from './usage-error.ts';
+
+/** A failure as the user is told of it. */
+export interface Report {
+  readonly exitCode: number;
+  readonly code: string;
+  /** One sentence, without a full stop: what was wrong, and what to do. */
+  readonly sentence: string;
+  /** What a program may want beside the sentence. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What the user can do, by code. The facts are the library's message. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ERR_EBS_TARGET_EXISTS: 'give --force to write over it',
+  ERR_EBS_ACCESS: 'check the credentials, --region and --profile, and the IAM permissions',
+  ERR_EBS_UNCONFIRMED: 'ask for its state with `aws ec2 describe-snapshots`',
+  ERR_EBS_THROTTLED: 'lower --max-requests or run fewer uploads at a time',
+  ERR_EBS_TRANSPORT: 'check the network and the endpoint, then run the command again',
+  ERR_EBS_INTEGRITY: 'run the command again, and check memory and disk if it comes back',
+  ERR_EBS_SNAPSHOT_FAILED: 'delete the snapshot and upload again',
+};
+
+/** Fields of the library's errors that a report carries on. */
+const FIELDS = [
+  'snapshotId',
+  'blockIndex',
+  'requestId',
+  'attempts',
+  'retryable',
+  'statusCode',
+  'serviceCode',
+  'reason',
+  'path',
+  'offset',
+] as const;
+
+/** Words a failure for the user of `command`, whose flags take the place of the library's option names. */
+export function reportFailure(error: unknown, command: Command | undefined): Report {
+  if (error instanceof UnfinishedUpload) {
+    const report = reportFailure(error.cause, command);
+    return { ...report, fields: { ...report.fields, ...leftBy(error) } };
+  }
+  if (error instanceof CommanderError) {
+    return usage(
+      error.message.replace(/^error: /, '').replace('. Expected', ', expected'),
+      command,
+    );
+  }
+  if (error instanceof UsageError) return usage(error.message, command);
+  const { code, message } = describeError(error);
+  const advice = ADVICE[code];
+  const sentence = oneSentence(/^ERR_[IO]/.test(code) ? inFlags(message, command) : message);
+  return {
+    exitCode: exitCodeOf(code),
+    code,
+    sentence: advice === undefined ? sentence : `${sentence}; ${advice}`,
+    fields: pick(error),
+  };
+}
+
+/** Words the end of a run that a signal stopped. */
+export function reportStop(signal: StopSignal, error: unknown): Report {
+  return {
+    exitCode: SIGNAL_EXIT[signal],
+    code: 'ABORT_ERR',
+    sentence: `stopped by ${signal}`,
+    fields: error instanceof UnfinishedUpload ? leftBy(error) : {},
+  };
+}
+
+function leftBy({ snapshotId, remains }: UnfinishedUpload): Record<string, unknown> {
+  return { snapshotId, remains };
+}
+
+function usage(message: string, command: Command | undefined): Report {
+  const help = `ebs-snapshot ${command === undefined ? '' : `${command.name} `}--help`;
+  return {
+    exitCode: EXIT.usage,
+    code: 'ERR_INVALID_ARG_VALUE',
+    sentence: `${oneSentence(message)}; see \`${help}\``,
+    fields: {},
+  };
+}
+
+/** Any other code is a system call's (`EACCES`), or that of a mistake of ours, told as such. */
+function describeError(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: 'ERR_UNEXPECTED', message: String(error) };
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string') return { code, message: error.message };
+  return { code: 'ERR_UNEXPECTED', message: `unexpected ${error.name}: ${error.message}` };
+}
+
+function oneSentence(text: string): string {
+  return text.trim().replace(/\s+/g, ' ').replace(/\.$/, '');
+}
+
+/** `params.VolumeSize must be …` reads `--volume-size must be …`; `zeroBlocks: 'omit'` reads `--zero-blocks omit`. */
+function inFlags(message: string, command: Command | undefined): string {
+  let text = message.replace(
+    /params\.Tags\[(\d+)\]\.(Key|Value)/,
+    (_, index: string, part: string) => {
+      return `the ${part.toLowerCase()} of --tag number ${Number(index) + 1}`;
+    },
+  );
+  for (const { name, option } of command?.flags ?? []) {
+    if (option === undefined) continue;
+    text = text.replace(
+      new RegExp(`(?<![\\w.])${escape(option)}(?:: '(\\w+)')?(?![\\w.])`),
+      (_, value?: string) => {
+        return value === undefined ? `--${name}` : `--${name} ${value}`;
+      },
+    );
+  }
+  for (const { name, option } of command?.arguments ?? []) {
+    if (option !== undefined) text = text.replace(new RegExp(`^${option}(?!\\w)`), name);
+  }
+  return text;
+}
+
+function escape(text: string): string {
+  return text.replace(/\./g, '\\.');
+}
+
+function pick(error: unknown): Record<string, unknown> {
+  const source = Object(error) as Record<string, unknown>;
+  return Object.fromEntries(
+    FIELDS.filter((name) => source[name] !== undefined).map((name) => [name, source[name]]),
+  );
+}

@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { access } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+
+const run = promisify(execFile);
+
+/** Whether this machine lets the tests make loop devices and mounts: Linux, root, losetup and mount at hand. */
+export const canUseLoopDevices: boolean = await probe();
+
+/** Attaches a file to a free loop device and detaches it when the test ends. Returns the device's path. */
+export async function attachLoopDevice(path: string): Promise<string> {
+  const { stdout } = await run('losetup', ['--find', '--show', path]);
+  const device = stdout.trim();
+  onTestFinished(async () => {
+    await run('losetup', ['--detach', device]);
+  });
+  return device;
+}
+
+/** Mounts `what` on a folder and unmounts it when the test ends. */
+export async function mount(what: string, folder: string, ...options: string[]): Promise<void> {
+  await run('mount', [...options, what, folder]);
+  onTestFinished(async () => {
+    await run('umount', [folder]);
+  });
+}
+
+async function probe(): Promise<boolean> {
+  try {
+    await access('/dev/loop-control');
+    await run('losetup', ['--find']);
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+}

@@ -2,7 +2,7 @@ import type { StartSnapshotAnswer } from './transport/transport.ts';
 
 /** How far an upload or a restore has come. Emitted at most ten times a second, and once at the end. */
 export interface Progress {
-  /** Bytes of the source taken in (upload) or of the volume dealt with (restore), holes included. */
+  /** Bytes dealt with: of the source, acknowledged or omitted (upload); of the volume, written or cleared (restore). */
   readonly bytesDone: number;
   /** Bytes there are in all; absent while a stream's length is unknown. */
   readonly bytesTotal?: number;
@@ -18,7 +18,7 @@ export interface Progress {
   readonly inFlight: number;
   /** Attempts repeated so far. */
   readonly retries: number;
-  /** Milliseconds since the first byte. */
+  /** Milliseconds since the job began. */
   readonly elapsedMs: number;
 }
 

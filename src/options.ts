@@ -39,12 +39,14 @@ export interface SnapshotWriterOptions extends JobOptions {
   readonly zeroBlocks?: 'write' | 'omit';
   /** 'completed' (default): done when the snapshot can be read. 'accepted': done when CompleteSnapshot was accepted. */
   readonly waitUntil?: 'accepted' | 'completed';
+  /** Bytes that the source will bring, where that is known: the total of `progress`. */
+  readonly sourceSizeBytes?: number;
   /** What becomes of a snapshot that could not be finished. Default 'keep'. 'delete' needs ec2:DeleteSnapshot. */
   readonly onFailure?: 'keep' | 'delete';
 }
 
 /** Options of {@link uploadSnapshot}. */
-export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params'> {
+export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 'sourceSizeBytes'> {
   /** A path to a file or block device, or a stream of bytes. */
   readonly source: string | Readable | AsyncIterable<Uint8Array>;
   /** As for SnapshotWriter. VolumeSize defaults to the source's size, rounded up to a GiB; a stream needs it. */

@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   ERR_EBS_INTEGRITY: 'Bytes do not match their digest.',
   ERR_EBS_SNAPSHOT_FAILED: 'The service accepted the snapshot and then failed it.',
   ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
+  ERR_EBS_OMIT_REFUSED: 'Zero blocks cannot be omitted from an encrypted snapshot.',
   ERR_EBS_ENGINE: 'The native engine could not be loaded.',
 } as const;
 

@@ -19,7 +19,9 @@ export class TokenBucket {
   /** Milliseconds until an amount may pass; 0 when it may now. */
   waitMs(nowMs: number): number {
     this.#refill(nowMs);
-    return this.#tokens >= 0 ? 0 : -this.#tokens / this.#ratePerMs;
+    if (this.#tokens >= 0) return 0;
+    // Rounded up, so that rounding errors cannot leave a debt whose wait is too short to move a clock.
+    return Math.ceil((-this.#tokens / this.#ratePerMs) * 1000) / 1000;
   }
 
   /** Takes `amount`; to be called only when {@link waitMs} is 0. */

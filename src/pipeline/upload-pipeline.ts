@@ -21,6 +21,8 @@ export interface UploadPipelineOptions {
   readonly maxInFlightBytes: number;
   /** Called after each block is dealt with. */
   readonly onChange: () => void;
+  /** Told once, at once, what stopped the pipeline; not told of {@link UploadPipeline.stop}. */
+  readonly onFailure: (error: Error) => void;
 }
 
 /** Sends blocks, each until it is acknowledged. The first failure stops everything. */
@@ -88,7 +90,7 @@ export class UploadPipeline {
       acknowledged.record(blockIndex, digest);
       this.counts.blocksSent += 1;
     } catch (error) {
-      this.#fail(error);
+      if (this.#fail(error)) this.#options.onFailure(error as Error);
     } finally {
       block.release();
       this.#outstanding.delete(blockIndex);
@@ -97,11 +99,13 @@ export class UploadPipeline {
     }
   }
 
-  #fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
+  /** Returns whether this was the first failure. */
+  #fail(error: unknown): boolean {
+    if (this.#failure !== undefined) return false;
     this.#failure = { error };
     this.#stop.abort(error);
     this.#wake?.();
+    return true;
   }
 
   #throwIfFailed(): void {

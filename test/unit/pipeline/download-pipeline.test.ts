@@ -152,7 +152,7 @@ describe('DownloadPipeline', () => {
       onList: ({ pageToken }) => (pageToken === undefined ? undefined : forever()),
       onGet: (request) => {
         if (request.blockIndex === 3) throw failure;
-        return gates.onGet(request);
+        return gates.onGet(request, {});
       },
     });
     const target = new MemoryTarget({ sizeBytes: BLOCKS * BLOCK_SIZE });

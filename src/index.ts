@@ -1,0 +1,37 @@
+export { BlockReader, type BlockReaderOptions } from './block-reader.ts';
+export { BLOCK_SIZE } from './base/constants.ts';
+export {
+  CompletionError,
+  ERROR_CODES,
+  IntegrityError,
+  ServiceError,
+  SnapshotError,
+  SourceError,
+  TargetError,
+  ThrottleError,
+  TransportError,
+  type ErrorCode,
+} from './base/errors.ts';
+export type { Block, BlockKind } from './engine/engine.ts';
+export type {
+  Listeners,
+  Progress,
+  RestoreEvents,
+  RetryEvent,
+  ThrottleEvent,
+  UploadEvents,
+} from './events.ts';
+export type {
+  EngineChoice,
+  JobOptions,
+  Limits,
+  RestoreOptions,
+  RestoreResult,
+  SnapshotResult,
+  SnapshotWriterOptions,
+  UploadOptions,
+} from './options.ts';
+export type { BlockInput } from './pipeline/block-intake.ts';
+export { restoreSnapshot } from './restore.ts';
+export { SnapshotWriter } from './snapshot-writer.ts';
+export { uploadSnapshot } from './upload.ts';

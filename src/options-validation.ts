@@ -1,0 +1,279 @@
+import { inspect } from 'node:util';
+import type { StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
+import {
+  BLOCK_SIZE,
+  CLIENT_TOKEN_LENGTH_MAX,
+  DESCRIPTION_LENGTH_MAX,
+  TAG_COUNT_MAX,
+  TAG_KEY_LENGTH_MAX,
+  TAG_VALUE_LENGTH_MAX,
+  TIMEOUT_MINUTES_MAX,
+  TIMEOUT_MINUTES_MIN,
+  VOLUME_SIZE_GIB_MAX,
+} from './base/constants.ts';
+import type { RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
+
+/** Model: SnapshotId. */
+const SNAPSHOT_ID = /^snap-[0-9a-f]{1,59}$/;
+/** Model: KmsKeyArn; an alias or a bare id is not taken. */
+const KMS_KEY_ARN = /^arn:aws[a-z-]*:kms:[^:]*:[0-9]{12}:key\/.+$/;
+
+/** Checks one value; `name` is the option as the caller wrote it. */
+type Check = (value: unknown, name: string) => void;
+
+const JOB: Record<string, Check> = {
+  client: (value, name) => {
+    const isClient = typeof (value as { send?: unknown } | null)?.send === 'function';
+    if (!isClient) throw typeError(name, 'an EBSClient', value);
+  },
+  signal: (value, name) => {
+    if (!(value instanceof AbortSignal)) throw typeError(name, 'an AbortSignal', value);
+  },
+  engine: oneOf('auto', 'native', 'js'),
+  maxInFlightBytes: integerBetween(BLOCK_SIZE, Number.MAX_SAFE_INTEGER, 'bytes'),
+  maxRequestsPerSecond: positive('requests a second'),
+  maxBytesPerSecond: positive('bytes a second'),
+};
+
+const UPLOAD: Record<string, Check> = {
+  ...JOB,
+  zeroBlocks: oneOf('write', 'omit'),
+  waitUntil: oneOf('accepted', 'completed'),
+  onFailure: oneOf('keep', 'delete'),
+};
+
+const RESTORE: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  targetIsZero: boolean,
+  force: boolean,
+  target: streamOrPath('write', 'a Writable'),
+  on: listeners,
+};
+
+const PARAMS: Record<string, Check> = {
+  VolumeSize: integerBetween(1, VOLUME_SIZE_GIB_MAX, 'GiB'),
+  ParentSnapshotId: snapshotId,
+  Description: text(1, DESCRIPTION_LENGTH_MAX),
+  ClientToken: (value, name) => {
+    text(1, CLIENT_TOKEN_LENGTH_MAX)(value, name);
+    if (/\s/.test(value as string)) throw valueError(name, 'free of white space', value);
+  },
+  Timeout: integerBetween(TIMEOUT_MINUTES_MIN, TIMEOUT_MINUTES_MAX, 'minutes'),
+  Encrypted: boolean,
+  KmsKeyArn: (value, name) => {
+    if (typeof value !== 'string') throw typeError(name, 'a string', value);
+    if (!KMS_KEY_ARN.test(value)) {
+      throw valueError(name, 'the ARN of a KMS key (arn:aws:kms:…:key/…), not an alias', value);
+    }
+  },
+  Tags: tags,
+};
+
+/**
+ * Checks the options of a SnapshotWriter before any call is made.
+ * @throws TypeError (ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE) or RangeError (ERR_OUT_OF_RANGE) naming the option.
+ */
+export function validateWriterOptions(options: SnapshotWriterOptions): void {
+  const own = {
+    params: object,
+    sourceSizeBytes: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+  };
+  checkAll(options, { ...UPLOAD, ...own }, 'SnapshotWriter');
+  required(options.params, 'params', 'the parameters of StartSnapshot');
+  required(options.params.VolumeSize, 'params.VolumeSize', 'the size of the volume in GiB');
+  checkParams(options.params, options.zeroBlocks);
+}
+
+/** As {@link validateWriterOptions}, for uploadSnapshot: VolumeSize may still be learned from the source. */
+export function validateUploadOptions(options: UploadOptions): void {
+  const own = { params: object, source: streamOrPath('pipe', 'a Readable'), on: listeners };
+  checkAll(options, { ...UPLOAD, ...own }, 'uploadSnapshot');
+  required(options.source, 'source', 'a path or a Readable');
+  checkParams(options.params ?? {}, options.zeroBlocks);
+}
+
+/** As {@link validateWriterOptions}, for restoreSnapshot. */
+export function validateRestoreOptions(options: RestoreOptions): void {
+  checkAll(options, RESTORE, 'restoreSnapshot');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  required(options.target, 'target', 'a path or a Writable');
+}
+
+/** Parameters of StartSnapshot: each by itself, then together. Names not known here are left to the service. */
+function checkParams(
+  params: Partial<StartSnapshotCommandInput>,
+  zeroBlocks: SnapshotWriterOptions['zeroBlocks'],
+): void {
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined) PARAMS[name]?.(value, `params.${name}`);
+  }
+  const { ParentSnapshotId, Encrypted, KmsKeyArn } = params;
+  if (ParentSnapshotId !== undefined) {
+    // The service refuses even Encrypted: false beside a parent; the child is encrypted as its parent is.
+    if (Encrypted !== undefined) throw conflict('params.Encrypted', 'params.ParentSnapshotId');
+    if (KmsKeyArn !== undefined) throw conflict('params.KmsKeyArn', 'params.ParentSnapshotId');
+  }
+  if (Encrypted === false && KmsKeyArn !== undefined) {
+    throw conflict('params.KmsKeyArn', 'params.Encrypted: false');
+  }
+  if (zeroBlocks !== 'omit') return;
+  // An omitted block reads as the parent's data, or as noise on an encrypted volume.
+  if (ParentSnapshotId !== undefined) {
+    throw conflict("zeroBlocks: 'omit'", 'params.ParentSnapshotId');
+  }
+  if (Encrypted === true || KmsKeyArn !== undefined) {
+    throw conflict("zeroBlocks: 'omit'", 'an encrypted snapshot');
+  }
+}
+
+function checkAll(options: unknown, checks: Record<string, Check>, taker: string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw typeError('options', 'an object', options);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) {
+      throw withCode(TypeError, 'ERR_INVALID_ARG_VALUE', `${taker} has no option "${name}"`);
+    }
+    if (value !== undefined) check(value, name);
+  }
+}
+
+function required(value: unknown, name: string, meaning: string): void {
+  if (value === undefined) throw typeError(name, meaning, value);
+}
+
+function object(value: unknown, name: string): void {
+  if (typeof value !== 'object' || value === null) throw typeError(name, 'an object', value);
+}
+
+function boolean(value: unknown, name: string): void {
+  if (typeof value !== 'boolean') throw typeError(name, 'true or false', value);
+}
+
+function listeners(value: unknown, name: string): void {
+  object(value, name);
+  for (const [event, listener] of Object.entries(value as object)) {
+    if (listener !== undefined && typeof listener !== 'function') {
+      throw typeError(`${name}.${event}`, 'a function', listener);
+    }
+  }
+}
+
+function snapshotId(value: unknown, name: string): void {
+  if (typeof value !== 'string') throw typeError(name, 'a snapshot id', value);
+  if (!SNAPSHOT_ID.test(value)) {
+    throw valueError(name, 'a snapshot id such as snap-0123456789abcdef0', value);
+  }
+}
+
+function streamOrPath(method: 'pipe' | 'write', stream: string): Check {
+  return (value, name) => {
+    if (value === '') throw valueError(name, 'a path that is not empty', value);
+    if (typeof value === 'string') return;
+    const candidate = value as { [Symbol.asyncIterator]?: unknown } & Record<string, unknown>;
+    const isStream =
+      typeof value === 'object' &&
+      value !== null &&
+      (typeof candidate[method] === 'function' ||
+        (method === 'pipe' && typeof candidate[Symbol.asyncIterator] === 'function'));
+    if (!isStream) throw typeError(name, `a path or ${stream}`, value);
+  };
+}
+
+function oneOf(...choices: readonly string[]): Check {
+  return (value, name) => {
+    if (!choices.includes(value as string)) {
+      throw valueError(name, choices.map((choice) => `'${choice}'`).join(' or '), value);
+    }
+  };
+}
+
+function integerBetween(min: number, max: number, unit: string): Check {
+  return (value, name) => {
+    if (typeof value !== 'number') throw typeError(name, `a number of ${unit}`, value);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      const range =
+        max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `between ${min} and ${max}`;
+      throw rangeError(name, `a whole number of ${unit}, ${range}`, show(value));
+    }
+  };
+}
+
+function positive(unit: string): Check {
+  return (value, name) => {
+    if (typeof value !== 'number') throw typeError(name, `a number of ${unit}`, value);
+    if (!Number.isFinite(value) || value <= 0) {
+      throw rangeError(name, `a number of ${unit} above 0`, show(value));
+    }
+  };
+}
+
+function text(lengthMin: number, lengthMax: number): Check {
+  return (value, name) => {
+    if (typeof value !== 'string') throw typeError(name, 'a string', value);
+    if (value.length < lengthMin || value.length > lengthMax) {
+      throw rangeError(
+        name,
+        `${lengthMin} to ${lengthMax} characters long`,
+        `${value.length} characters`,
+      );
+    }
+  };
+}
+
+function tags(value: unknown, name: string): void {
+  if (!Array.isArray(value)) throw typeError(name, 'an array of { Key, Value }', value);
+  if (value.length > TAG_COUNT_MAX) {
+    throw rangeError(name, `at most ${TAG_COUNT_MAX} tags`, `${value.length} tags`);
+  }
+  const keys = new Set<string>();
+  for (const [index, tag] of (value as unknown[]).entries()) {
+    const { Key, Value } = (tag ?? {}) as { Key?: unknown; Value?: unknown };
+    text(1, TAG_KEY_LENGTH_MAX)(Key, `${name}[${index}].Key`);
+    if (Value !== undefined) text(0, TAG_VALUE_LENGTH_MAX)(Value, `${name}[${index}].Value`);
+    const key = Key as string;
+    if (/^aws:/i.test(key)) {
+      throw valueError(`${name}[${index}].Key`, 'free of the reserved prefix "aws:"', key);
+    }
+    if (keys.has(key)) throw valueError(`${name}[${index}].Key`, 'given only once', key);
+    keys.add(key);
+  }
+}
+
+function typeError(name: string, expected: string, received: unknown): TypeError {
+  return withCode(TypeError, 'ERR_INVALID_ARG_TYPE', describe(name, expected, show(received)));
+}
+
+function valueError(name: string, expected: string, received: unknown): TypeError {
+  return withCode(TypeError, 'ERR_INVALID_ARG_VALUE', describe(name, expected, show(received)));
+}
+
+function rangeError(name: string, expected: string, shown: string): RangeError {
+  return withCode(RangeError, 'ERR_OUT_OF_RANGE', describe(name, expected, shown));
+}
+
+function conflict(name: string, other: string): TypeError {
+  return withCode(
+    TypeError,
+    'ERR_INVALID_ARG_VALUE',
+    `${name} cannot be given together with ${other}`,
+  );
+}
+
+function describe(name: string, expected: string, shown: string): string {
+  return `${name} must be ${expected}; received ${shown}`;
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'nothing' : inspect(value, { depth: 0, maxStringLength: 80 });
+}
+
+function withCode<E extends Error>(
+  type: new (message: string) => E,
+  code: string,
+  message: string,
+): E {
+  return Object.assign(new type(message), { code });
+}

@@ -1,0 +1,171 @@
+import { BLOCK_SIZE, DIGEST_SIZE } from '../base/constants.ts';
+import { SourceError } from '../base/errors.ts';
+import type { BlockAssembler } from '../engine/block-assembler.ts';
+import type { Lease } from '../engine/block-pool.ts';
+import type { Block, BlockFacts, Engine } from '../engine/engine.ts';
+
+/** A block as a caller may write it; the blocks of a BlockReader are such. */
+export interface BlockInput {
+  /** 0-based position in the volume, below VolumeSize × 2048. */
+  readonly index: number;
+  /** BLOCK_SIZE bytes that do not change until the block is released. */
+  readonly data: Uint8Array;
+  /** SHA-256 of `data`, 32 bytes. Computed off-thread when absent. */
+  readonly digest?: Uint8Array;
+  /** Whether `data` is all zero; found out when `digest` is absent. Default 'data'. */
+  readonly kind?: Block['kind'];
+  /** Called once when `data` is needed no more. */
+  release?(): void;
+}
+
+/** What the intake is handed. */
+export interface BlockIntakeOptions {
+  readonly engine: Engine;
+  readonly assembler: BlockAssembler;
+  /** Makes the block that stands for zeros. */
+  readonly zeroBlock: (index: number, kind: 'zero' | 'hole') => Block;
+  /** Blocks in the volume. */
+  readonly blockCountMax: number;
+  /** Takes the blocks one by one, and resolves when there is room for the next. */
+  readonly put: (block: Block) => Promise<void>;
+  /** Told once when hashing or `put` failed. */
+  readonly onFailure: (error: Error) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Turns what is written, bytes of any chunking or blocks, into hashed blocks. Hashing runs ahead of `put` on the
+ * engine's threads, as far as buffers reach; blocks are put in the order in which they came.
+ */
+export class BlockIntake {
+  readonly #options: BlockIntakeOptions;
+  #form: 'bytes' | 'blocks' | undefined;
+  #blocksTaken = 0;
+  #lastPut: Promise<void> = Promise.resolve();
+
+  constructor(options: BlockIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** What has been written so far; undefined while nothing has. */
+  get form(): 'bytes' | 'blocks' | undefined {
+    return this.#form;
+  }
+
+  /** Blocks taken, a partial tail excluded until {@link finish}. */
+  get blocksTaken(): number {
+    return this.#blocksTaken;
+  }
+
+  /** Bytes taken: exact for bytes, whole blocks for blocks. */
+  get bytesTaken(): number {
+    return this.#form === 'bytes'
+      ? this.#options.assembler.bytesTaken
+      : this.#blocksTaken * BLOCK_SIZE;
+  }
+
+  /**
+   * Takes a chunk of any length; resolves when it has been copied into buffers.
+   * @throws {SourceError} ERR_EBS_SOURCE_SIZE past the end of the volume.
+   */
+  async takeBytes(chunk: Uint8Array): Promise<void> {
+    this.#take('bytes');
+    const { assembler, signal } = this.#options;
+    for await (const lease of assembler.push(chunk, signal)) {
+      this.#checkIndex(this.#blocksTaken);
+      this.#enqueue(this.#fromLease(lease));
+    }
+  }
+
+  /**
+   * Takes one block; resolves when there is room for the next.
+   * @throws {TypeError} when it is not a block; {SourceError} ERR_EBS_SOURCE_SIZE past the end of the volume.
+   */
+  async takeBlock(block: BlockInput): Promise<void> {
+    this.#take('blocks');
+    checkShape(block);
+    this.#checkIndex(block.index);
+    this.#enqueue(block);
+    await this.#lastPut;
+  }
+
+  /** Pads and takes the tail, then resolves when every block has been put. */
+  async finish(): Promise<void> {
+    const tail = this.#options.assembler.finish();
+    if (tail !== undefined) {
+      this.#checkIndex(this.#blocksTaken);
+      this.#enqueue(this.#fromLease(tail));
+    }
+    await this.#lastPut;
+  }
+
+  #fromLease(lease: Lease): BlockInput {
+    return { index: this.#blocksTaken, data: lease.bytes, release: () => lease.release() };
+  }
+
+  #take(form: 'bytes' | 'blocks'): void {
+    this.#form ??= form;
+    if (this.#form !== form) throw new TypeError('bytes and blocks cannot be mixed in one stream');
+  }
+
+  #checkIndex(index: number): void {
+    const { blockCountMax } = this.#options;
+    if (index < blockCountMax) return;
+    const volumeBytes = blockCountMax * BLOCK_SIZE;
+    throw new SourceError(
+      'ERR_EBS_SOURCE_SIZE',
+      `the source is larger than the volume of ${volumeBytes} bytes`,
+      { offset: volumeBytes, blockIndex: index },
+    );
+  }
+
+  #enqueue(input: BlockInput): void {
+    this.#blocksTaken += 1;
+    const facts = this.#inspect(input);
+    this.#lastPut = this.#putAfter(this.#lastPut, input, facts);
+    this.#lastPut.catch((error: unknown) => this.#options.onFailure(error as Error));
+  }
+
+  #inspect({ data, digest, kind = 'data' }: BlockInput): Promise<BlockFacts[]> {
+    if (digest === undefined) return this.#options.engine.inspect([data]);
+    return Promise.resolve([{ isZero: kind !== 'data', digest }]);
+  }
+
+  async #putAfter(
+    previous: Promise<void>,
+    input: BlockInput,
+    inspected: Promise<BlockFacts[]>,
+  ): Promise<void> {
+    let isReleased = false;
+    const release = (): void => {
+      if (!isReleased) input.release?.();
+      isReleased = true;
+    };
+    const { index, data, kind } = input;
+    try {
+      const [[facts]] = await Promise.all([inspected, previous]);
+      if (facts === undefined) throw new TypeError('the engine returned no facts');
+      if (facts.isZero) release();
+      await this.#options.put(
+        facts.isZero
+          ? this.#options.zeroBlock(index, kind === 'hole' ? 'hole' : 'zero')
+          : { index, data, digest: facts.digest, kind: 'data', release },
+      );
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+function checkShape({ index, data, digest }: BlockInput): void {
+  if (!Number.isSafeInteger(index) || index < 0) {
+    throw new TypeError(`a block needs an index from 0 on; received ${String(index)}`);
+  }
+  if (!(data instanceof Uint8Array) || data.byteLength !== BLOCK_SIZE) {
+    throw new TypeError(`block ${index} must bring a Uint8Array of ${BLOCK_SIZE} bytes`);
+  }
+  if (digest !== undefined && digest.byteLength !== DIGEST_SIZE) {
+    throw new TypeError(`the digest of block ${index} must be ${DIGEST_SIZE} bytes long`);
+  }
+}

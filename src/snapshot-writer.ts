@@ -1,0 +1,306 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
+import { BLOCK_SIZE } from './base/constants.ts';
+import { toBase64 } from './base/digest.ts';
+import { abortError, SnapshotError, SourceError } from './base/errors.ts';
+import { volumeBlockCount } from './base/units.ts';
+import { connect, type Connection } from './connection.ts';
+import { BlockAssembler } from './engine/block-assembler.ts';
+import { BlockPool } from './engine/block-pool.ts';
+import { loadEngine } from './engine/load-engine.ts';
+import { zeroBlock } from './engine/zero-block.ts';
+import type { Progress, UploadEvents } from './events.ts';
+import {
+  DEFAULT_IN_FLIGHT_BYTES,
+  type SnapshotResult,
+  type SnapshotWriterOptions,
+} from './options.ts';
+import { validateWriterOptions } from './options-validation.ts';
+import { AcknowledgedBlocks } from './pipeline/acknowledged-blocks.ts';
+import { BlockIntake, type BlockInput } from './pipeline/block-intake.ts';
+import { waitUntilReadable } from './pipeline/completion.ts';
+import { ProgressThrottle } from './pipeline/progress.ts';
+import { UploadPipeline } from './pipeline/upload-pipeline.ts';
+import type { StartSnapshotAnswer } from './transport/transport.ts';
+
+/** Chunks or blocks that the stream itself holds beside the budget. */
+const HIGH_WATER_MARK = 8;
+
+/** The events of a SnapshotWriter beside those of every Writable. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
+export interface SnapshotWriter {
+  on<Name extends keyof UploadEvents>(
+    event: Name,
+    listener: (event: UploadEvents[Name]) => void,
+  ): this;
+  on(event: string | symbol, listener: (...args: never[]) => void): this;
+  once<Name extends keyof UploadEvents>(
+    event: Name,
+    listener: (event: UploadEvents[Name]) => void,
+  ): this;
+  once(event: string | symbol, listener: (...args: never[]) => void): this;
+}
+
+/**
+ * Writes a volume into a new EBS snapshot. Takes bytes of any chunking, from the volume's start on, or blocks
+ * ({@link BlockInput}) in any order; not both. StartSnapshot is called with the first of them, so that a source that
+ * cannot be opened leaves nothing behind.
+ *
+ * `finish` fires, and `pipeline` resolves, only after CompleteSnapshot was accepted and, unless `waitUntil` says
+ * otherwise, the snapshot is readable. The writer holds at most `maxInFlightBytes` of blocks, and when it closes it
+ * leaves no request, socket or timer behind.
+ *
+ * Errors: TypeError and RangeError from the constructor, before any call; later a SnapshotError with a code of
+ * ERROR_CODES, or Node's AbortError.
+ */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
+export class SnapshotWriter extends Writable {
+  readonly #options: SnapshotWriterOptions;
+  readonly #connection: Connection;
+  readonly #intake: BlockIntake;
+  readonly #acknowledged = new AcknowledgedBlocks();
+  readonly #progress: ProgressThrottle;
+  /** Ends whatever is under way outside the pipeline. */
+  readonly #stop = new AbortController();
+  readonly #startedAtMs: number;
+  readonly #outcome: Promise<SnapshotResult>;
+  #settle!: { resolve: (result: SnapshotResult) => void; reject: (error: Error) => void };
+  #detach: () => void = () => undefined;
+  #snapshot: StartSnapshotAnswer | undefined;
+  #pipeline: UploadPipeline | undefined;
+  #isAccepted = false;
+  #result: SnapshotResult | undefined;
+
+  constructor(options: SnapshotWriterOptions) {
+    validateWriterOptions(options);
+    super({ objectMode: true, highWaterMark: HIGH_WATER_MARK });
+    this.#options = options;
+    const maxBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
+    const engine = loadEngine({ engine: options.engine ?? 'auto' });
+    this.#connection = connect({
+      client: options.client,
+      limits: options,
+      engine,
+      on: {
+        retry: (event) => this.emit('retry', event),
+        throttle: (event) => this.emit('throttle', event),
+      },
+    });
+    this.#intake = new BlockIntake({
+      engine,
+      assembler: new BlockAssembler(new BlockPool({ maxBytes })),
+      zeroBlock,
+      blockCountMax: this.#blockCount,
+      put: async (block) => (await this.#started(maxBytes)).put(block),
+      onFailure: (error) => void this.destroy(error),
+      signal: this.#stop.signal,
+    });
+    this.#startedAtMs = this.#connection.clock.now();
+    this.#progress = new ProgressThrottle(
+      () => void this.emit('progress', this.progress),
+      () => this.#connection.clock.now(),
+    );
+    this.#outcome = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.#outcome.catch(() => undefined);
+    this.#obey(options.signal);
+  }
+
+  /** StartSnapshot's answer; undefined until the event `snapshot`. */
+  get snapshot(): StartSnapshotAnswer | undefined {
+    return this.#snapshot;
+  }
+
+  /** The snapshot's id; undefined until the event `snapshot`. */
+  get snapshotId(): string | undefined {
+    return this.#snapshot?.SnapshotId;
+  }
+
+  /** How far the upload has come, now. */
+  get progress(): Progress {
+    const { blocksSent = 0, zeroBlocks = 0, omittedBlocks = 0 } = this.#pipeline?.counts ?? {};
+    const { sourceSizeBytes: bytesTotal } = this.#options;
+    const bytesDone = (blocksSent + omittedBlocks) * BLOCK_SIZE;
+    return {
+      bytesDone: Math.min(bytesDone, bytesTotal ?? bytesDone),
+      ...(bytesTotal === undefined ? {} : { bytesTotal }),
+      bytesTransferred: blocksSent * BLOCK_SIZE,
+      blocksTransferred: blocksSent,
+      zeroBlocks,
+      omittedBlocks,
+      inFlight: this.#connection.inFlight,
+      retries: this.#connection.retries,
+      elapsedMs: this.#connection.clock.now() - this.#startedAtMs,
+    };
+  }
+
+  /**
+   * Resolves when the snapshot is finished and everything is closed; to be awaited at any time.
+   * @throws what the stream was destroyed with.
+   */
+  done(): Promise<SnapshotResult> {
+    return this.#outcome;
+  }
+
+  /** Destroys an unfinished writer, and resolves when everything is closed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.closed) return;
+    const closed = once(this, 'close');
+    this.destroy();
+    await closed;
+  }
+
+  override _write(
+    chunk: unknown,
+    encoding: BufferEncoding,
+    callback: (error?: Error | null) => void,
+  ): void {
+    this.#take(chunk, encoding).then(
+      () => callback(),
+      (error: unknown) => callback(error as Error),
+    );
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#finish().then(
+      (result) => {
+        this.#result = result;
+        this.#progress.flush();
+        callback();
+      },
+      (error: unknown) => callback(error as Error),
+    );
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const failure = error ?? (this.#result === undefined ? abortError() : null);
+    this.#stop.abort(failure);
+    this.#detach();
+    void this.#close(failure).then(() => {
+      if (this.#result === undefined) this.#settle.reject(failure ?? abortError());
+      else this.#settle.resolve(this.#result);
+      callback(error);
+    });
+  }
+
+  get #blockCount(): number {
+    return volumeBlockCount(this.#options.params.VolumeSize ?? 0);
+  }
+
+  #obey(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const onAbort = (): void => void this.destroy(abortError(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#detach = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  }
+
+  async #take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
+    if (typeof chunk === 'string') return this.#intake.takeBytes(Buffer.from(chunk, encoding));
+    if (chunk instanceof Uint8Array) return this.#intake.takeBytes(chunk);
+    if (chunk instanceof ArrayBuffer) return this.#intake.takeBytes(new Uint8Array(chunk));
+    if (ArrayBuffer.isView(chunk)) {
+      const { buffer, byteOffset, byteLength } = chunk;
+      return this.#intake.takeBytes(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    return this.#intake.takeBlock(chunk as BlockInput);
+  }
+
+  /** The pipeline, once StartSnapshot has been answered. */
+  async #started(maxInFlightBytes: number): Promise<UploadPipeline> {
+    if (this.#pipeline !== undefined) return this.#pipeline;
+    const { params } = this.#options;
+    // Without a token a lost answer would leave a pending snapshot behind for each attempt.
+    const request = { ...params, ClientToken: params.ClientToken ?? randomUUID() };
+    const { transport } = this.#connection;
+    const snapshot = await transport.startSnapshot(request, { signal: this.#stop.signal });
+    transport.expectVisibilityLag();
+    this.#snapshot = snapshot;
+    this.emit('snapshot', snapshot);
+    this.#refuseOmissionIfEncrypted(snapshot);
+    this.#pipeline = new UploadPipeline({
+      transport,
+      snapshotId: snapshot.SnapshotId,
+      omitZeroBlocks: this.#options.zeroBlocks === 'omit',
+      acknowledged: this.#acknowledged,
+      maxInFlightBytes,
+      onChange: () => this.#progress.changed(),
+      onFailure: (error) => void this.destroy(error),
+    });
+    return this.#pipeline;
+  }
+
+  /** The account may encrypt by default, which only the answer tells; absent blocks would then read as noise. */
+  #refuseOmissionIfEncrypted({ KmsKeyArn, SnapshotId }: StartSnapshotAnswer): void {
+    if (this.#options.zeroBlocks !== 'omit' || !KmsKeyArn) return;
+    throw new SnapshotError(
+      'ERR_EBS_OMIT_REFUSED',
+      `${SnapshotId} is encrypted by the account's default, so zero blocks cannot be omitted`,
+      { snapshotId: SnapshotId },
+    );
+  }
+
+  async #finish(): Promise<SnapshotResult> {
+    const { params, waitUntil = 'completed' } = this.#options;
+    const { transport, clock } = this.#connection;
+    await this.#intake.finish();
+    // Nothing written is a copy of the parent, by blocks; by bytes, or without a parent, it is a mistake upstream.
+    const { form, bytesTaken } = this.#intake;
+    if (bytesTaken === 0 && (form === 'bytes' || params.ParentSnapshotId === undefined)) {
+      throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
+    }
+    const pipeline = await this.#started(this.#options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES);
+    if (form === 'bytes') await this.#clearBehind(pipeline);
+    await pipeline.drain();
+    const request = {
+      snapshotId: this.snapshotId ?? '',
+      changedBlocksCount: this.#acknowledged.count,
+      aggregateDigest: this.#acknowledged.aggregateDigest(),
+    };
+    const { signal } = this.#stop;
+    await transport.completeSnapshot(request, { signal });
+    this.#isAccepted = true;
+    if (waitUntil === 'completed') await waitUntilReadable(request, { transport, clock, signal });
+    const { bytesTransferred, zeroBlocks, omittedBlocks, retries, elapsedMs } = this.progress;
+    return {
+      snapshotId: request.snapshotId,
+      status: waitUntil === 'completed' ? 'completed' : 'pending',
+      volumeSizeGiB: params.VolumeSize ?? 0,
+      changedBlocksCount: request.changedBlocksCount,
+      checksum: toBase64(request.aggregateDigest),
+      bytesRead: bytesTaken,
+      bytesSent: bytesTransferred,
+      zeroBlocks,
+      omittedBlocks,
+      retries,
+      elapsedMs,
+    };
+  }
+
+  /** Bytes stand for the whole volume: under a parent, what lies behind them must not show the parent's data. */
+  async #clearBehind(pipeline: UploadPipeline): Promise<void> {
+    if (this.#options.params.ParentSnapshotId === undefined) return;
+    for (let index = this.#intake.blocksTaken; index < this.#blockCount; index += 1) {
+      await pipeline.put(zeroBlock(index, 'hole'));
+    }
+  }
+
+  async #close(failure: Error | null): Promise<void> {
+    const { transport } = this.#connection;
+    await this.#pipeline?.stop(failure ?? abortError());
+    const { snapshotId } = this;
+    if (failure instanceof SnapshotError) failure.snapshotId ??= snapshotId;
+    if (failure !== null && snapshotId !== undefined && this.#mayDelete(failure)) {
+      // The failure that led here is the one to report; it names the snapshot that may be left behind.
+      await transport.deleteSnapshot({ snapshotId }).catch(() => undefined);
+    }
+    transport.close();
+  }
+
+  /** An accepted snapshot may well be good, whatever stopped the waiting; one that the service failed is not. */
+  #mayDelete(failure: Error): boolean {
+    if (this.#options.onFailure !== 'delete') return false;
+    const { code } = failure as { code?: string };
+    return !this.#isAccepted || code === 'ERR_EBS_SNAPSHOT_FAILED';
+  }
+}

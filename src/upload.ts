@@ -1,0 +1,127 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { BlockReader } from './block-reader.ts';
+import { GIB, VOLUME_SIZE_GIB_MAX } from './base/constants.ts';
+import { SourceError } from './base/errors.ts';
+import { blockCountCeil, volumeBlockCount, volumeSizeGiBCeil } from './base/units.ts';
+import type { Block } from './engine/engine.ts';
+import { zeroBlock } from './engine/zero-block.ts';
+import type { UploadEvents } from './events.ts';
+import type { SnapshotResult, SnapshotWriterOptions, UploadOptions } from './options.ts';
+import { validateUploadOptions } from './options-validation.ts';
+import { SnapshotWriter } from './snapshot-writer.ts';
+
+/**
+ * Uploads a file, a block device or a stream of bytes into a new snapshot and resolves when it can be read.
+ * Nothing is created when the source is missing, empty or larger than the volume.
+ * @throws TypeError, RangeError for wrong options; SourceError, ServiceError, TransportError, CompletionError; AbortError.
+ */
+export async function uploadSnapshot(options: UploadOptions): Promise<SnapshotResult> {
+  validateUploadOptions(options);
+  return typeof options.source === 'string'
+    ? uploadDisk(options.source, options)
+    : uploadStream(options.source, options);
+}
+
+async function uploadDisk(path: string, options: UploadOptions): Promise<SnapshotResult> {
+  const { engine, maxInFlightBytes, signal } = options;
+  const reader = new BlockReader(path, {
+    ...(engine === undefined ? {} : { engine }),
+    ...(maxInFlightBytes === undefined ? {} : { maxBufferBytes: maxInFlightBytes }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  try {
+    const { sizeBytes } = await reader.open();
+    const volumeSizeGiB = options.params?.VolumeSize ?? volumeSizeGiBCeil(sizeBytes);
+    checkSize(path, sizeBytes, volumeSizeGiB);
+    const writer = makeWriter(options, volumeSizeGiB, sizeBytes);
+    // Under a parent, what lies behind the source's end must not show the parent's data.
+    const end =
+      options.params?.ParentSnapshotId === undefined ? 0 : volumeBlockCount(volumeSizeGiB);
+    const blocks = withZerosBehind(reader, blockCountCeil(sizeBytes), end);
+    return { ...(await finished(blocks, writer)), bytesRead: sizeBytes };
+  } finally {
+    reader.destroy();
+  }
+}
+
+async function uploadStream(
+  source: Readable | AsyncIterable<Uint8Array>,
+  options: UploadOptions,
+): Promise<SnapshotResult> {
+  const volumeSizeGiB = options.params?.VolumeSize;
+  if (volumeSizeGiB === undefined) {
+    throw Object.assign(
+      new TypeError('params.VolumeSize must be given for a stream, whose length is unknown'),
+      { code: 'ERR_INVALID_ARG_TYPE' },
+    );
+  }
+  const writer = makeWriter(options, volumeSizeGiB);
+  return finished(notEmpty(source), writer);
+}
+
+/** Whatever ends the pipeline ends the writer, which tells the outcome once everything is closed. */
+async function finished(
+  source: AsyncIterable<unknown>,
+  writer: SnapshotWriter,
+): Promise<SnapshotResult> {
+  await Promise.allSettled([pipeline(source, writer)]);
+  return writer.done();
+}
+
+function makeWriter(
+  options: UploadOptions,
+  volumeSizeGiB: number,
+  sourceSizeBytes?: number,
+): SnapshotWriter {
+  const { source, on = {}, params, ...rest } = options;
+  const writerOptions: SnapshotWriterOptions = {
+    ...rest,
+    params: { ...params, VolumeSize: volumeSizeGiB },
+    ...(sourceSizeBytes === undefined ? {} : { sourceSizeBytes }),
+  };
+  const writer = new SnapshotWriter(writerOptions);
+  for (const name of Object.keys(on) as (keyof UploadEvents)[]) {
+    writer.on(name, (event) => (on[name] as ((event: unknown) => void) | undefined)?.(event));
+  }
+  return writer;
+}
+
+function checkSize(path: string, sizeBytes: number, volumeSizeGiB: number): void {
+  if (sizeBytes === 0) {
+    throw new SourceError('ERR_EBS_SOURCE_SIZE', `${path} is empty`, { path });
+  }
+  if (volumeSizeGiB > VOLUME_SIZE_GIB_MAX) {
+    throw new SourceError(
+      'ERR_EBS_SOURCE_SIZE',
+      `${path} is larger than the largest volume of ${VOLUME_SIZE_GIB_MAX} GiB`,
+      { path },
+    );
+  }
+  if (sizeBytes > volumeSizeGiB * GIB) {
+    throw new SourceError(
+      'ERR_EBS_SOURCE_SIZE',
+      `${path} has ${sizeBytes} bytes, more than a volume of ${volumeSizeGiB} GiB holds`,
+      { path },
+    );
+  }
+}
+
+async function* withZerosBehind(
+  reader: AsyncIterable<Block>,
+  firstIndex: number,
+  endIndex: number,
+): AsyncGenerator<Block> {
+  yield* reader;
+  for (let index = firstIndex; index < endIndex; index += 1) yield zeroBlock(index, 'hole');
+}
+
+/** An empty stream is a mistake upstream, not an empty disk: it is refused before anything is created. */
+async function* notEmpty(source: Readable | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let isEmpty = true;
+  for await (const chunk of source as AsyncIterable<Uint8Array>) {
+    if (chunk.length > 0) isEmpty = false;
+    yield chunk;
+  }
+  if (isEmpty) throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
+}

@@ -1,0 +1,85 @@
+import { refusalAnswer, type Answer } from './answers.ts';
+import { authenticate, signatureErrorAnswer } from './authenticate.ts';
+import { completeSnapshot } from './complete-snapshot.ts';
+import { answerEc2 } from './ec2-query.ts';
+import { ec2ErrorAnswer } from './ec2-xml.ts';
+import { getSnapshotBlock } from './get-snapshot-block.ts';
+import { formOf, type Incoming } from './incoming.ts';
+import { listChangedBlocks } from './list-changed-blocks.ts';
+import { listSnapshotBlocks } from './list-snapshot-blocks.ts';
+import { putSnapshotBlock } from './put-snapshot-block.ts';
+import { frameworkError, internalError, Refusal } from './refusal.ts';
+import type { Operation, ReceivedBody, Service } from './service.ts';
+import { startSnapshot } from './start-snapshot.ts';
+import { SignatureError, type SignatureVerifier } from './verify-signature.ts';
+import type { EbsOperation } from './wire-table.ts';
+
+const EBS: Readonly<Record<EbsOperation, Operation>> = {
+  StartSnapshot: startSnapshot,
+  PutSnapshotBlock: putSnapshotBlock,
+  CompleteSnapshot: completeSnapshot,
+  ListSnapshotBlocks: listSnapshotBlocks,
+  ListChangedBlocks: listChangedBlocks,
+  GetSnapshotBlock: getSnapshotBlock,
+};
+
+/**
+ * Answers one whole request: signature first, then whatever the service says. Every failure becomes an answer in the
+ * form of the service that was asked; this never rejects.
+ * @param interrupt - runs between signature and operation; what it throws is the answer.
+ */
+export async function dispatch(
+  parties: { readonly service: Service; readonly verifier: SignatureVerifier },
+  incoming: Incoming,
+  body: ReceivedBody,
+  interrupt: () => void,
+): Promise<Answer> {
+  try {
+    const { region } = authenticate(
+      parties.verifier,
+      {
+        method: incoming.method,
+        url: incoming.url,
+        rawHeaders: incoming.request.rawHeaders,
+        bodySha256Hex: body.digest.toString('hex'),
+      },
+      incoming.service,
+    );
+    interrupt();
+    return await operate(parties.service, incoming, { body, region });
+  } catch (error) {
+    return errorAnswer(error, incoming);
+  }
+}
+
+function operate(
+  service: Service,
+  incoming: Incoming,
+  { body, region }: { body: ReceivedBody; region: string },
+): Promise<Answer> | Answer {
+  const { route, query, request } = incoming;
+  if (incoming.service === 'ec2') {
+    return answerEc2(service, { region, form: formOf(body.bytes) });
+  }
+  if (route === undefined) {
+    throw frameworkError(
+      404,
+      'UnknownOperationException',
+      'No operation has this method and path.',
+    );
+  }
+  if (body.isTooLong && route.operation !== 'PutSnapshotBlock') {
+    throw frameworkError(413, 'RequestEntityTooLargeException', 'The request body is too long.');
+  }
+  const { headers } = request;
+  return EBS[route.operation](service, { region, path: route.path, query, headers, body });
+}
+
+function errorAnswer(error: unknown, { service }: Incoming): Answer {
+  if (error instanceof SignatureError) return signatureErrorAnswer(error, service);
+  // A failing disk or store must neither end the process nor be taken for the client's mistake.
+  const refusal = error instanceof Refusal ? error : internalError(String(error));
+  if (service === 'ebs') return refusalAnswer(refusal);
+  const { status, type: code, message } = refusal;
+  return ec2ErrorAnswer({ status, code, message });
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  chooseService,
+  matchRoute,
+  parseQuery,
+  splitUrl,
+  type EbsRoute,
+  type ServiceName,
+} from './routes.ts';
+import { readScope } from './verify-signature.ts';
+
+/** What a request wants, as far as its head tells; nothing is trusted or judged yet. */
+export interface Incoming {
+  readonly request: IncomingMessage;
+  readonly method: string;
+  readonly url: string;
+  readonly path: string;
+  readonly query: ReadonlyMap<string, string>;
+  readonly service: ServiceName;
+  /** Undefined when no EBS operation has this method and path. */
+  readonly route: EbsRoute | undefined;
+}
+
+/** Bytes of a body that is no block: StartSnapshot with 50 tags of the longest kind stays far below. */
+const SMALL_BODY_MAX = 262_144;
+
+/** Reads the head of a request. */
+export function readIncoming(request: IncomingMessage): Incoming {
+  const { method = '', url = '/' } = request;
+  const { path, query } = splitUrl(url);
+  const service = chooseService(readScope(request.headers.authorization)?.service, url);
+  const route = service === 'ebs' ? matchRoute(method, path) : undefined;
+  return { request, method, url, path, query: parseQuery(query), service, route };
+}
+
+/** Whether the body is a block. */
+export function carriesBlock({ route }: Incoming): boolean {
+  return route?.operation === 'PutSnapshotBlock';
+}
+
+/** Bytes to set aside for the body of a request that carries no block. */
+export function smallBodySize({ request }: Incoming): number {
+  const declared = request.headers['content-length'];
+  if (declared !== undefined) return Math.min(Number(declared), SMALL_BODY_MAX);
+  return request.headers['transfer-encoding'] === undefined ? 0 : SMALL_BODY_MAX;
+}
+
+/** The snapshot and block that the path of a request names, for faults and the history. */
+export function subjectOf({ route }: Incoming): {
+  snapshotId?: string | undefined;
+  blockIndex?: number | undefined;
+} {
+  const { SnapshotId, SecondSnapshotId, BlockIndex } = route?.path ?? {};
+  const blockIndex = BlockIndex === undefined ? NaN : Number(BlockIndex);
+  return {
+    snapshotId: SnapshotId ?? SecondSnapshotId,
+    blockIndex: Number.isInteger(blockIndex) ? blockIndex : undefined,
+  };
+}
+
+/** The operation that a request means, as the history names it; `Unknown` when there is none. */
+export function operationOf({ service, route }: Incoming, body: Uint8Array): string {
+  if (route !== undefined) return route.operation;
+  if (service === 'ec2' || service === 'sts') return formOf(body).get('Action') ?? 'Unknown';
+  return 'Unknown';
+}
+
+/** Reads the form of a Query API call. */
+export function formOf(body: Uint8Array): URLSearchParams {
+  return new URLSearchParams(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+}

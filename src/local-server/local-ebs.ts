@@ -1,0 +1,126 @@
+import { BlockBuffers } from './block-buffers.ts';
+import { hashWithNode } from './block-hash.ts';
+import { Faults, type FaultRule } from './faults.ts';
+import { History, type RequestCounters, type RequestRecord } from './history.ts';
+import { Listener } from './listener.ts';
+import {
+  resolveLocalOptions,
+  type LocalEbsOptions,
+  type ResolvedLocalOptions,
+} from './local-options.ts';
+import { SnapshotStore } from './snapshot-store.ts';
+import type { Service } from './service.ts';
+import { Tokens } from './tokens.ts';
+import { SignatureVerifier, type LocalCredentials } from './verify-signature.ts';
+import { BLOCK_SIZE } from './wire-table.ts';
+
+interface Parts {
+  readonly options: ResolvedLocalOptions;
+  readonly store: SnapshotStore;
+  readonly history: History;
+  readonly faults: Faults;
+  readonly listener: Listener;
+  readonly endpoint: string;
+}
+
+/**
+ * The EBS direct APIs, and the EC2 calls around them, on a port of this machine with the data in a folder. Clients need
+ * nothing but the endpoint and the credentials.
+ */
+export class LocalEbs {
+  /** Base URL, as `http://127.0.0.1:49152`. */
+  readonly endpoint: string;
+  /** What clients sign with. */
+  readonly credentials: LocalCredentials;
+  /** A region that is accepted: the one set, else `us-east-1`. */
+  readonly region: string;
+  readonly directory: string;
+  readonly #parts: Parts;
+  #closed: Promise<void> | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.endpoint = parts.endpoint;
+    this.credentials = parts.options.credentials;
+    this.region = parts.options.region ?? 'us-east-1';
+    this.directory = parts.options.directory;
+  }
+
+  /**
+   * Opens the folder and listens.
+   * @throws {TypeError|RangeError} for a wrong option.
+   * @throws {StoreError} when the folder cannot be used; the message is one sentence.
+   * @throws {Error} of the system when the port or host cannot be had.
+   */
+  static async start(options: LocalEbsOptions): Promise<LocalEbs> {
+    const resolved = resolveLocalOptions(options);
+    const store = await SnapshotStore.open(resolved.directory);
+    const history = new History(resolved.historyLimit);
+    const faults = new Faults();
+    const verifier = new SignatureVerifier(resolved.credentials, resolved.region);
+    const listener = new Listener(
+      { service: makeService(resolved, store), verifier, history, faults, hashBlock: hashWithNode },
+      resolved.idleTimeoutMs,
+    );
+    try {
+      const endpoint = await listener.listen(resolved);
+      warnWhenOpen(resolved.host);
+      return new LocalEbs({ options: resolved, store, history, faults, listener, endpoint });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Returns the last requests, in the order in which they ended. */
+  history(): RequestRecord[] {
+    return this.#parts.history.records();
+  }
+
+  /** Returns sums over all requests since the start. */
+  counters(): RequestCounters {
+    return this.#parts.history.counters();
+  }
+
+  /** Makes requests fail; see {@link FaultRule}. */
+  inject(rule: FaultRule): void {
+    this.#parts.faults.add(rule);
+  }
+
+  /** Forgets the injected faults that are not spent. */
+  clearFaults(): void {
+    this.#parts.faults.clear();
+  }
+
+  /** Resolves when every CompleteSnapshot so far has been judged and every deleted snapshot is cleaned up. */
+  async settle(): Promise<void> {
+    await this.#parts.store.settle();
+  }
+
+  /** Drops every connection, closes the folder, and leaves nothing that keeps the process alive. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#parts.listener.close().then(() => this.#parts.store.close());
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function makeService(options: ResolvedLocalOptions, store: SnapshotStore): Service {
+  const { accountId, encryptionByDefault, defaultKmsKeyArn, lags, clock, maxBufferBytes } = options;
+  return {
+    store,
+    tokens: new Tokens(store.tokenKey),
+    buffers: new BlockBuffers(Math.floor(maxBufferBytes / BLOCK_SIZE)),
+    now: () => clock.now(),
+    account: { accountId, encryptionByDefault, defaultKmsKeyArn },
+    lags,
+  };
+}
+
+function warnWhenOpen(host: string): void {
+  if (/^(127\.|::1$|localhost$)/.test(host)) return;
+  process.emitWarning(`The local EBS service listens on ${host}, beyond this machine.`);
+}

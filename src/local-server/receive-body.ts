@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A body before it is hashed. */
+export interface RawBody {
+  readonly bytes: Uint8Array;
+  readonly isTooLong: boolean;
+  /** The client stopped sending; it may still be there to be told so. */
+  readonly isCut: boolean;
+}
+
+/** Bytes of an overlong body that are read and dropped, so that the client gets to see the answer. */
+const DISCARD_MAX = 16 * 1_048_576;
+
+/**
+ * Reads a body into `buffer` and keeps nothing beyond it. Resolves when the body has ended, when the client is gone or
+ * has sent nothing for the server's idle time, or when it is far too long.
+ */
+export function receiveBody(request: IncomingMessage, buffer: Buffer): Promise<RawBody> {
+  return new Promise((resolve) => {
+    let length = 0;
+    const end = (isCut: boolean): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onCut).off('timeout', onCut);
+      const bytes = buffer.subarray(0, Math.min(length, buffer.length));
+      resolve({ bytes, isTooLong: length > buffer.length, isCut });
+    };
+    const onData = (chunk: Buffer): void => {
+      if (length < buffer.length) chunk.copy(buffer, length);
+      length += chunk.length;
+      if (length > buffer.length + DISCARD_MAX) end(false);
+    };
+    const onEnd = (): void => end(false);
+    const onCut = (): void => end(true);
+    request.on('data', onData).on('end', onEnd).on('close', onCut).on('timeout', onCut);
+    // A socket error is followed by 'close'; without a listener it would end the process.
+    request.on('error', () => undefined);
+  });
+}

@@ -125,7 +125,8 @@ export class MemorySnapshot implements Transport {
     let onAbort = (): void => undefined;
     try {
       const aborted = new Promise<never>((_, reject) => {
-        onAbort = () => reject(abortError(signal));
+        // A socket takes a moment to go down; whoever does not wait for it is found out.
+        onAbort = () => void setImmediate(() => reject(abortError(signal)));
         signal?.addEventListener('abort', onAbort);
       });
       return await Promise.race([answer(), aborted]);

@@ -1,8 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { EBSClient, type EBSClientConfig } from '@aws-sdk/client-ebs';
 import type { LocalEbs } from '../local.ts';
 import { given } from './given.ts';
-import { UsageError } from './usage-error.ts';
 
 /** Sockets that a client may hold: more than the library ever has requests in flight. */
 const SOCKETS_MAX = 256;
@@ -46,19 +44,12 @@ export async function openClient(
 /** Makes a client of a local service that runs already. */
 export function clientOf(service: LocalEbs): EBSClient {
   const { endpoint, region, credentials } = service;
-  return makeClient({ endpoint, region, credentials });
-}
-
-/** Makes a folder, its parents included; one that is there is as good. */
-export async function makeFolder(path: string, flag: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${flag} must be a folder, and '${path}' cannot be one (${code})`, {
-      cause: error,
-    });
-  }
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  return makeClient({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey, ...given({ sessionToken }) },
+  });
 }
 
 async function openLocalClient(
@@ -66,7 +57,6 @@ async function openLocalClient(
   region: string | undefined,
 ): Promise<ClientHandle> {
   const { LocalEbs } = await import('../local.ts');
-  await makeFolder(directory, '--local');
   const service = await LocalEbs.start({ directory, ...given({ region }) });
   const client = clientOf(service);
   return {

@@ -14,7 +14,7 @@ export const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 /** The signals that stop a run cleanly. */
 export type StopSignal = keyof typeof SIGNAL_EXIT;
 
-/** Codes of a wrong argument or of a source or target that cannot be what the command was told it is. */
+/** Codes of a wrong argument, and of a source, target, folder or host that cannot be what it was given as. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'ERR_INVALID_ARG_TYPE',
   'ERR_INVALID_ARG_VALUE',
@@ -24,6 +24,11 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'ERR_EBS_TARGET_OPEN',
   'ERR_EBS_TARGET_EXISTS',
   'ERR_EBS_TARGET_SIZE',
+  'ERR_EBS_OMIT_REFUSED',
+  'STORE_FOREIGN',
+  'STORE_UNUSABLE',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
 ]);
 
 /** The exit code for an error's `code`; a code that is not known here means failed. */

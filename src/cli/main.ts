@@ -40,9 +40,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
     return tell(toReport(error, { command, stop }), output);
   };
   process.on('uncaughtException', (error) => process.exit(fail(error)));
-  // A warning of Node or of a library is one line here as well.
-  process.removeAllListeners('warning');
-  process.on('warning', (warning) => output.message(`note: ${warning.message}`));
+  tellWarnings(output);
   let command = COMMANDS.find(({ name }) => name === commandLine[0])?.name;
   try {
     const invocation = parse(commandLine);
@@ -56,6 +54,16 @@ async function main(commandLine: readonly string[]): Promise<number> {
   } finally {
     stop.release();
   }
+}
+
+/** A warning of Node or of a library is one line here as well, and said once. */
+function tellWarnings(output: Output): void {
+  const told = new Set<string>();
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message }) => {
+    if (!told.has(message)) output.message(`note: ${message}`);
+    told.add(message);
+  });
 }
 
 /** The command to run, or the exit code when the line asked for help or the version. */

@@ -1,5 +1,7 @@
 import prettyBytes from 'pretty-bytes';
 
+const CLEAR_LINE = '\r\u001b[K';
+
 /** The flags about output, which every command has. */
 export interface OutputFlags {
   /** JSON objects on stdout instead of words. */
@@ -28,6 +30,8 @@ export class Output {
   readonly #options: OutputOptions;
   #flags: OutputFlags;
   #isStdoutGone = false;
+  /** While a bar has the last line of the terminal, messages take its place and it moves on. */
+  isBarShown = false;
 
   constructor(options: OutputOptions) {
     this.#options = options;
@@ -65,11 +69,6 @@ export class Output {
     return stderr.isTTY && env.TERM !== 'dumb' ? 'bar' : 'lines';
   }
 
-  /** Whether the bar may be coloured. */
-  get isColoured(): boolean {
-    return (this.#options.env.NO_COLOR ?? '') === '';
-  }
-
   /** The result for a human's shell script: nothing else of theirs is on stdout. */
   result(text: string): void {
     if (!this.json) this.#print(text);
@@ -82,12 +81,16 @@ export class Output {
 
   /** A sentence for a human; nothing with `--quiet` or `--json`. */
   message(text: string): void {
-    if (this.#flags.quiet !== true && !this.json) this.stderr.write(`${text}\n`);
+    if (this.#flags.quiet !== true && !this.json) this.#tell(text);
   }
 
   /** A sentence that says what went wrong, always. */
   error(text: string): void {
-    this.stderr.write(`ebs-snapshot: ${text}\n`);
+    this.#tell(`ebs-snapshot: ${text}`);
+  }
+
+  #tell(line: string): void {
+    this.stderr.write(`${this.isBarShown ? CLEAR_LINE : ''}${line}\n`);
   }
 
   #print(line: string): void {
@@ -109,7 +112,7 @@ export function formatRate(bytes: number, elapsedMs: number): string {
 export function formatDuration(elapsedMs: number): string {
   if (elapsedMs < 1000) return `${Math.round(elapsedMs)} ms`;
   const seconds = elapsedMs / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

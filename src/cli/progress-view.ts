@@ -1,13 +1,14 @@
 import type { SingleBar } from 'cli-progress';
 import type { Listeners, Progress, RestoreEvents, RetryEvent, ThrottleEvent } from '../index.ts';
-import { formatBytes, formatDuration, type Output } from './output.ts';
+import { formatBytes, formatDuration, formatRate, type Output } from './output.ts';
 import { Speedometer } from './speedometer.ts';
 
 const JSON_INTERVAL_MS = 1_000;
 const LINE_INTERVAL_MS = 5_000;
+const BAR_WIDTH_MIN = 5;
 const BAR_WIDTH_MAX = 30;
-const CYAN = '\u001b[36m';
-const PLAIN = '\u001b[39m';
+/** Columns for what stands beside the bar. */
+const FACTS_WIDTH = 70;
 
 /** Runs a job and shows how far it has come: `on` is what the job reports to. */
 export async function withProgress<Result>(
@@ -77,11 +78,11 @@ class NoView extends EventView implements ProgressView {
   }
 }
 
-/** Lets a report through once in an interval, and remembers the last one held back. */
+/** Lets a report through once in an interval, and shows the last one at the end. */
 abstract class PacedView extends EventView implements ProgressView {
   readonly #intervalMs: number;
   #shownAtMs: number;
-  #heldBack: Progress | undefined;
+  #last: Progress | undefined;
 
   constructor(output: Output, intervalMs: number, firstAtMs = 0) {
     super(output);
@@ -89,22 +90,17 @@ abstract class PacedView extends EventView implements ProgressView {
     this.#shownAtMs = firstAtMs - intervalMs;
   }
 
-  protected abstract show(progress: Progress): void;
+  protected abstract show(progress: Progress, isLast: boolean): void;
 
   update(progress: Progress): void {
-    this.#heldBack = progress;
+    this.#last = progress;
     if (progress.elapsedMs - this.#shownAtMs < this.#intervalMs) return;
     this.#shownAtMs = progress.elapsedMs;
-    this.#flush();
+    this.show(progress, false);
   }
 
   stop(): void {
-    this.#flush();
-  }
-
-  #flush(): void {
-    if (this.#heldBack !== undefined) this.show(this.#heldBack);
-    this.#heldBack = undefined;
+    if (this.#last !== undefined) this.show(this.#last, true);
   }
 }
 
@@ -132,10 +128,9 @@ class LineView extends PacedView {
     super.update(progress);
   }
 
-  protected show(progress: Progress): void {
-    this.output.message(
-      `${this.#verb}: ${percentage(progress)}${facts(progress, this.#speedometer)}`,
-    );
+  protected show(progress: Progress, isLast: boolean): void {
+    const facts = isLast ? outcome(progress) : doing(progress, this.#speedometer);
+    this.output.message(`${this.#verb} ${percentage(progress)}${facts}`);
   }
 }
 
@@ -143,20 +138,23 @@ class BarView extends EventView implements ProgressView {
   readonly #bar: SingleBar;
   readonly #speedometer = new Speedometer();
   #isStarted = false;
+  #isOver = false;
 
   constructor(output: Output, verb: string, Bar: typeof SingleBar) {
     super(output);
     this.#bar = new Bar({
       format: (_options, _params, payload: Progress) => {
-        const bar = drawBar(payload, output);
-        return `${verb} ${bar}${percentage(payload)}${facts(payload, this.#speedometer)}`;
+        const bar = drawBar(payload, output.stderr.columns);
+        const facts = this.#isOver ? outcome(payload) : doing(payload, this.#speedometer);
+        return `${verb} ${bar}${percentage(payload)}${facts}`;
       },
       stream: output.stderr,
       fps: 10,
       // Signals are handled in one place, stop-signals.ts.
       gracefulExit: false,
       forceRedraw: true,
-      linewrap: true,
+      // Lines are cut to the terminal's width instead of a mode being set that a killed process would leave behind.
+      linewrap: null,
     });
   }
 
@@ -166,21 +164,21 @@ class BarView extends EventView implements ProgressView {
     if (this.#isStarted) this.#bar.update(bytesDone, progress);
     else this.#bar.start(bytesTotal, bytesDone, progress);
     this.#isStarted = true;
+    this.output.isBarShown = true;
   }
 
   stop(): void {
+    this.#isOver = true;
+    this.output.isBarShown = false;
     if (this.#isStarted) this.#bar.stop();
   }
 }
 
-function drawBar({ bytesDone, bytesTotal }: Progress, output: Output): string {
-  if (bytesTotal === undefined) return '';
-  const width = Math.min(BAR_WIDTH_MAX, Math.max(0, output.stderr.columns - 75));
-  if (width < 5) return '';
+function drawBar({ bytesDone, bytesTotal }: Progress, columns: number): string {
+  const width = Math.min(BAR_WIDTH_MAX, columns - FACTS_WIDTH);
+  if (bytesTotal === undefined || width < BAR_WIDTH_MIN) return '';
   const done = bytesTotal === 0 ? width : Math.floor((width * bytesDone) / bytesTotal);
-  const filled = '█'.repeat(done);
-  const rest = '░'.repeat(width - done);
-  return `${output.isColoured ? `${CYAN}${filled}${PLAIN}` : filled}${rest} `;
+  return `${'█'.repeat(done)}${'░'.repeat(width - done)} `;
 }
 
 /** Rounded down, so that 100 % is said of nothing less. */
@@ -190,18 +188,33 @@ function percentage({ bytesDone, bytesTotal }: Progress): string {
   return `${String(percent).padStart(3)} % `;
 }
 
-function facts(progress: Progress, speedometer: Speedometer): string {
-  const { bytesDone, bytesTotal, inFlight, retries } = progress;
-  const total = bytesTotal === undefined ? '' : `/${formatBytes(bytesTotal)}`;
-  const parts = [`${formatBytes(bytesDone)}${total}`];
+/** What a job has done by its end, at the rate of the whole. */
+function outcome(progress: Progress): string {
+  const { bytesDone, elapsedMs } = progress;
+  const parts = [amount(progress), formatRate(bytesDone, elapsedMs)];
+  return [...parts, ...repeats(progress)].join(', ');
+}
+
+/** What a job is doing, at the rate of the last seconds. */
+function doing(progress: Progress, speedometer: Speedometer): string {
+  const { bytesDone, bytesTotal, inFlight } = progress;
+  const parts = [amount(progress)];
   if (speedometer.bytesPerSecond !== undefined) {
     parts.push(`${formatBytes(Math.round(speedometer.bytesPerSecond))}/s`);
   }
   if (bytesDone === bytesTotal && inFlight === 0) parts.push('finishing');
   else if (speedometer.remainingMs !== undefined) {
-    parts.push(`${formatDuration(speedometer.remainingMs)} left`);
+    const wholeSecondsMs = Math.ceil(speedometer.remainingMs / 1000) * 1000;
+    parts.push(`${formatDuration(wholeSecondsMs)} left`);
   }
   parts.push(`${inFlight} in flight`);
-  if (retries > 0) parts.push(`${retries} ${retries === 1 ? 'retry' : 'retries'}`);
-  return parts.join(', ');
+  return [...parts, ...repeats(progress)].join(', ');
+}
+
+function amount({ bytesDone, bytesTotal }: Progress): string {
+  return `${formatBytes(bytesDone)}${bytesTotal === undefined ? '' : `/${formatBytes(bytesTotal)}`}`;
+}
+
+function repeats({ retries }: Progress): string[] {
+  return retries === 0 ? [] : [`${retries} ${retries === 1 ? 'retry' : 'retries'}`];
 }

@@ -22,6 +22,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_EBS_THROTTLED: 'lower --max-requests or run fewer uploads at a time',
   ERR_EBS_TRANSPORT: 'check the network and the endpoint, then run the command again',
   ERR_EBS_INTEGRITY: 'run the command again, and check memory and disk if it comes back',
+  ERR_EBS_OMIT_REFUSED: 'upload without --zero-blocks omit',
+  STORE_LOCKED: 'stop the other service first, or choose another folder',
+  EADDRINUSE: 'choose another --port, or 0 for any free one',
+  EADDRNOTAVAIL: 'choose a --host that this machine has',
+  ENOTFOUND: 'choose a --host that this machine has',
   ERR_EBS_SNAPSHOT_FAILED: 'delete the snapshot and upload again',
 };
 

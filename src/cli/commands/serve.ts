@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { DEFAULT_LOCAL_CREDENTIALS, LocalEbs } from '../../local.ts';
-import { makeFolder } from '../client.ts';
+import { DEFAULT_LOCAL_CREDENTIALS, LocalEbs, type LocalCredentials } from '../../local.ts';
 import type { FlagValues, SERVE_FLAGS } from '../command-table.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -9,14 +8,6 @@ import { makeTemporaryFolder } from '../temporary-folder.ts';
 
 type Flags = FlagValues<typeof SERVE_FLAGS>;
 
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
-const LOOPBACK = /^(127(\.\d+){3}|::1|localhost)$/;
-
 /** `ebs-snapshot serve`: runs until SIGINT or SIGTERM, which is its regular end. */
 export async function run(
   _arguments: readonly (string | undefined)[],
@@ -24,7 +15,6 @@ export async function run(
   { output, stop, env }: Context,
 ): Promise<number> {
   const temporary = flags.data === undefined ? makeTemporaryFolder() : undefined;
-  if (flags.data !== undefined) await makeFolder(flags.data, '--data');
   const credentials = credentialsOf(env);
   const directory = flags.data ?? temporary?.path ?? '';
   try {
@@ -33,7 +23,10 @@ export async function run(
       ...given({ port: flags.port, host: flags.host, region: flags.region, credentials }),
     });
     try {
-      describe(credentials, { flags, output, isTemporary: temporary !== undefined });
+      output.message(whatItKnows(credentials));
+      if (temporary !== undefined) {
+        output.message('keeps its data in a temporary folder; --data DIR keeps it for good');
+      }
       const { endpoint, region } = service;
       const { accessKeyId } = service.credentials;
       output.event('listening', { endpoint, region, accessKeyId, data: directory });
@@ -49,7 +42,7 @@ export async function run(
   return EXIT.done;
 }
 
-function credentialsOf(env: NodeJS.ProcessEnv): Credentials | undefined {
+function credentialsOf(env: NodeJS.ProcessEnv): LocalCredentials | undefined {
   const accessKeyId = env.AWS_ACCESS_KEY_ID;
   const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
   if (!accessKeyId || !secretAccessKey) return undefined;
@@ -57,21 +50,10 @@ function credentialsOf(env: NodeJS.ProcessEnv): Credentials | undefined {
   return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
 }
 
-function describe(
-  credentials: Credentials | undefined,
-  about: Pick<Context, 'output'> & { readonly flags: Flags; readonly isTemporary: boolean },
-): void {
-  const { flags, output, isTemporary } = about;
-  const { accessKeyId, secretAccessKey } = DEFAULT_LOCAL_CREDENTIALS;
-  output.message(
-    credentials === undefined
-      ? `knows the default access key ${accessKeyId} with the secret ${secretAccessKey}`
-      : `knows the access key ${credentials.accessKeyId} of its environment`,
-  );
-  if (isTemporary) output.message('keeps its data in a temporary folder; --data DIR keeps it');
-  if (flags.host !== undefined && !LOOPBACK.test(flags.host)) {
-    output.message(
-      `warning: ${flags.host} can be reached from other machines; the local service is for tests, not for real data`,
-    );
+function whatItKnows(credentials: LocalCredentials | undefined): string {
+  if (credentials !== undefined) {
+    return `knows the access key ${credentials.accessKeyId} of its environment`;
   }
+  const { accessKeyId, secretAccessKey } = DEFAULT_LOCAL_CREDENTIALS;
+  return `knows the default access key ${accessKeyId} with the secret ${secretAccessKey}`;
 }

@@ -32,7 +32,7 @@ export function readError(path: string, failure: SourceFailure): SourceError {
   const { errno, syscall, offset } = failure;
   const reason =
     errno === SHRUNK_ERRNO
-      ? `it became shorter while it was read, and now ends at byte ${offset}`
+      ? `it became shorter while it was read: nothing is left at byte ${offset}`
       : `reading failed at byte ${offset}: ${systemText(errno)}`;
   return new SourceError('ERR_EBS_SOURCE_READ', `${path}: ${reason}`, {
     path,

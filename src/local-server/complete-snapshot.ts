@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { jsonAnswer, type Answer } from './answers.ts';
 import { Constraints, parseInteger } from './constraints.ts';
 import { invalidParameter, snapshotNotFound } from './refusal.ts';
 import { headerOf, stateOf, type EbsCall, type Service } from './service.ts';
 import { HEADER, PATTERN } from './wire-table.ts';
+
+/** How long the answer may wait for the verdict, so that without lags a client finds the final state at once. */
+const PATIENCE_MS = 1000;
 
 interface CompleteRequest {
   readonly snapshotId: string;
@@ -31,7 +35,15 @@ export async function completeSnapshot(service: Service, call: EbsCall): Promise
     changedBlocksCount: request.changedBlocksCount,
     checksum: request.checksum ?? null,
   });
+  await settleWithin(snapshot.judging, PATIENCE_MS);
   return jsonAnswer('CompleteSnapshot', { Status: 'pending' });
+}
+
+async function settleWithin(work: Promise<void>, ms: number): Promise<void> {
+  const timer = new AbortController();
+  const timeUp = delay(ms, undefined, { signal: timer.signal }).catch(() => undefined);
+  await Promise.race([work, timeUp]);
+  timer.abort();
 }
 
 function readRequest(call: EbsCall): CompleteRequest {

@@ -1,5 +1,5 @@
 import { BlockBuffers } from './block-buffers.ts';
-import { hashWithNode } from './block-hash.ts';
+import { chooseBlockHash } from './block-hash.ts';
 import { Faults, type FaultRule } from './faults.ts';
 import { History, type RequestCounters, type RequestRecord } from './history.ts';
 import { Listener } from './listener.ts';
@@ -59,7 +59,13 @@ export class LocalEbs {
     const faults = new Faults();
     const verifier = new SignatureVerifier(resolved.credentials, resolved.region);
     const listener = new Listener(
-      { service: makeService(resolved, store), verifier, history, faults, hashBlock: hashWithNode },
+      {
+        service: makeService(resolved, store),
+        verifier,
+        history,
+        faults,
+        hashBlock: chooseBlockHash(),
+      },
       resolved.idleTimeoutMs,
     );
     try {

@@ -30,7 +30,7 @@ export interface LocalEbsOptions {
   readonly encryptionByDefault?: boolean;
   /** ARN of the account's default key. Default: a stand-in for the AWS managed key. */
   readonly defaultKmsKeyArn?: string;
-  /** Requests that {@link LocalEbs.history} remembers. Default 100,000. */
+  /** Requests that {@link LocalEbs.history} remembers. Default 10,000. */
   readonly historyLimit?: number;
   /** Bytes of block buffers. Default 64 MiB. Requests beyond wait unread. */
   readonly maxBufferBytes?: number;
@@ -95,7 +95,7 @@ export function resolveLocalOptions(options: LocalEbsOptions): ResolvedLocalOpti
     accountId,
     encryptionByDefault: options.encryptionByDefault ?? false,
     defaultKmsKeyArn: options.defaultKmsKeyArn ?? null,
-    historyLimit: integer('historyLimit', options.historyLimit ?? 100_000, { min: 0 }),
+    historyLimit: integer('historyLimit', options.historyLimit ?? 10_000, { min: 0 }),
     maxBufferBytes: integer('maxBufferBytes', options.maxBufferBytes ?? 64 * 1_048_576, {
       min: BLOCK_SIZE,
     }),

@@ -11,6 +11,7 @@ import {
   type Metadata,
   type OwnedBlock,
 } from './block-records.ts';
+import { GroupCommit } from './group-commit.ts';
 import { judgeSeal } from './seal-verdict.ts';
 import type { Seal, SnapshotRecord } from './snapshot-record.ts';
 import { openStoreFolder, StoreError, type StoreFolder } from './store-folder.ts';
@@ -23,8 +24,8 @@ export interface StoredSnapshot {
   lastActivityMs: number;
   /** Puts under way, by index. */
   readonly storing: Map<number, Promise<void>>;
-  /** The last write of the record; writes of one record must not overtake each other. */
-  saving: Promise<void>;
+  /** Settles when the figures of CompleteSnapshot have been judged. */
+  judging: Promise<void>;
 }
 
 /** What a ClientToken stands for; beside its name it is the operation's own matter. */
@@ -48,6 +49,7 @@ export class SnapshotStore {
   readonly tokenKey: Buffer;
   readonly storeId: string;
   readonly #metadata: Metadata;
+  readonly #commits: GroupCommit;
   readonly #volumes: VolumeFiles;
   readonly #snapshots = new Map<string, StoredSnapshot>();
   readonly #childCounts = new Map<string, number>();
@@ -58,6 +60,7 @@ export class SnapshotStore {
 
   private constructor(folder: StoreFolder) {
     this.#metadata = folder.metadata;
+    this.#commits = new GroupCommit(folder.metadata);
     this.#volumes = folder.volumes;
     this.tokenKey = Buffer.from(folder.identity.tokenKey, 'hex');
     this.storeId = folder.identity.storeId;
@@ -252,8 +255,12 @@ export class SnapshotStore {
 
   #add(record: SnapshotRecord): void {
     const { snapshotId, lastActivityMs } = record;
-    const saving = Promise.resolve();
-    this.#snapshots.set(snapshotId, { record, lastActivityMs, storing: new Map(), saving });
+    this.#snapshots.set(snapshotId, {
+      record,
+      lastActivityMs,
+      storing: new Map(),
+      judging: Promise.resolve(),
+    });
   }
 
   #countChild(parentSnapshotId: string, change: 1 | -1): void {
@@ -270,11 +277,9 @@ export class SnapshotStore {
     await this.#save(snapshot);
   }
 
-  #save(snapshot: StoredSnapshot): Promise<void> {
-    const key = snapshotKey(snapshot.record.snapshotId);
-    const write = (): Promise<void> => this.#metadata.put(key, encodeJson(snapshot.record));
-    snapshot.saving = snapshot.saving.then(write, write);
-    return snapshot.saving;
+  /** The queue keeps the order, so that an older state of a record never overwrites a newer one. */
+  #save({ record }: StoredSnapshot): Promise<void> {
+    return this.#commits.put(snapshotKey(record.snapshotId), encodeJson(record));
   }
 
   async #storeBlock(
@@ -288,11 +293,11 @@ export class SnapshotStore {
     if (earlier?.digest.equals(digest) === true) return;
     const slot = slotFor(digest, earlier);
     if (slot !== null) await this.#volumes.write({ snapshotId, blockIndex, slot }, data);
-    await this.#metadata.put(key, encodeBlock({ slot, digest }));
+    await this.#commits.put(key, encodeBlock({ slot, digest }));
   }
 
   #judgeInBackground(snapshot: StoredSnapshot): void {
-    this.#inBackground(async () => {
+    snapshot.judging = this.#inBackground(async () => {
       // Puts that were being stored when the seal came still belong to the snapshot.
       await Promise.allSettled(snapshot.storing.values());
       const [, ...ancestors] = this.chainOf(snapshot.record.snapshotId);
@@ -308,12 +313,12 @@ export class SnapshotStore {
   }
 
   #collectInBackground(snapshotId: string): void {
-    this.#inBackground(async () => {
+    void this.#inBackground(async () => {
       let next: string | null = snapshotId;
       while (next !== null && !this.#closing.signal.aborted) {
         const snapshot = this.#snapshots.get(next);
         if (snapshot?.record.isDeleted !== true || (this.#childCounts.get(next) ?? 0) > 0) return;
-        await Promise.allSettled([...snapshot.storing.values(), snapshot.saving]);
+        await Promise.allSettled(snapshot.storing.values());
         await this.#volumes.remove(next);
         await this.#metadata.clear(blockRange(next));
         await this.#metadata.del(snapshotKey(next));
@@ -326,11 +331,12 @@ export class SnapshotStore {
   }
 
   /** Failures here are not lost: what was not finished is on record and is taken up when the folder is opened again. */
-  #inBackground(work: () => Promise<void>): void {
+  #inBackground(work: () => Promise<void>): Promise<void> {
     const running: Promise<void> = work()
       .catch(() => undefined)
       .finally(() => this.#background.delete(running));
     this.#background.add(running);
+    return running;
   }
 }
 

@@ -5,7 +5,7 @@ import { SIGNATURE_SKEW_MS } from './wire-table.ts';
 export interface LocalCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
+  readonly sessionToken?: string;
 }
 
 /** The parts of a request that a signature covers. */
@@ -192,8 +192,8 @@ function checkTime(
   if (!sent.startsWith(authorization.date)) {
     throw new SignatureError('mismatch', 'Date in Credential scope does not match YYYYMMDD.');
   }
-  const now = basicTime(nowMs) ?? '';
   if (sentMs < nowMs - SIGNATURE_SKEW_MS) {
+    const now = basicTime(nowMs) ?? '';
     const limit = basicTime(nowMs - SIGNATURE_SKEW_MS) ?? '';
     throw new SignatureError(
       'expired',
@@ -201,6 +201,7 @@ function checkTime(
     );
   }
   if (sentMs > nowMs + SIGNATURE_SKEW_MS) {
+    const now = basicTime(nowMs) ?? '';
     const limit = basicTime(nowMs + SIGNATURE_SKEW_MS) ?? '';
     throw new SignatureError(
       'not-yet-valid',

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { BLOCK_SIZE } from './base/constants.ts';
 import { toBase64 } from './base/digest.ts';
@@ -145,7 +144,7 @@ export class SnapshotWriter extends Writable {
   /** Destroys an unfinished writer, and resolves when everything is closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.closed) return;
-    const closed = once(this, 'close');
+    const closed = new Promise<void>((resolve) => this.once('close', resolve));
     this.destroy();
     await closed;
   }
@@ -179,7 +178,9 @@ export class SnapshotWriter extends Writable {
     void this.#close(failure).then(() => {
       if (this.#result === undefined) this.#settle.reject(failure ?? abortError());
       else this.#settle.resolve(this.#result);
-      callback(error);
+      // Node takes a writer that was ended and then destroyed without an error for a finished one, and a pipeline
+      // would resolve. So whoever listens is told; with no listener, closing stays as silent as for any stream.
+      callback(this.listenerCount('error') > 0 ? failure : error);
     });
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { BLOCK_SIZE } from '../base/constants.ts';
 import type { Block } from '../engine/engine.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -37,6 +38,8 @@ export class UploadPipeline {
 
   constructor(options: UploadPipelineOptions) {
     this.#options = options;
+    // Every request in flight listens to this one signal.
+    setMaxListeners(0, this.#stop.signal);
     this.#outstandingMax = Math.max(1, Math.floor(options.maxInFlightBytes / BLOCK_SIZE));
   }
 

@@ -60,9 +60,10 @@ function retryClass(answer: ErrorAnswer): RetryClass {
   if (serviceCode === 'ConcurrentLimitExceededException') return 'throttle';
   if (serviceCode.startsWith('ExpiredToken')) return 'clock';
   if (serviceCode === 'RequestTimeTooSkewed') return 'clock';
-  if (serviceCode === 'InvalidSignatureException') {
-    if (serviceMessage.includes('x-amz-Checksum')) return 'checksum';
-    return /signature (expired|not yet current)/i.test(serviceMessage) ? 'clock' : 'never';
+  if (serviceCode === 'InvalidSignatureException' || serviceCode === 'SignatureDoesNotMatch') {
+    if (/signature (expired|not yet current)/i.test(serviceMessage)) return 'clock';
+    // The digest is signed as the body's hash, and the credentials were good for StartSnapshot: the body is what differs.
+    return operation === 'PutSnapshotBlock' ? 'checksum' : 'never';
   }
   if (reason === 'WRITE_REQUEST_TIMEOUT' || reason === 'CONFLICTING_BLOCK_UPDATE') {
     return 'transient';

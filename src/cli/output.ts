@@ -1,6 +1,8 @@
 import prettyBytes from 'pretty-bytes';
 
 const CLEAR_LINE = '\r\u001b[K';
+/** The bar returns to the saved place when it ends, so a message that moves it on saves its new place. */
+const SAVE_CURSOR = '\u001b7';
 
 /** The flags about output, which every command has. */
 export interface OutputFlags {
@@ -90,7 +92,8 @@ export class Output {
   }
 
   #tell(line: string): void {
-    this.stderr.write(`${this.isBarShown ? CLEAR_LINE : ''}${line}\n`);
+    const text = `${line}\n`;
+    this.stderr.write(this.isBarShown ? `${CLEAR_LINE}${text}${SAVE_CURSOR}` : text);
   }
 
   #print(line: string): void {

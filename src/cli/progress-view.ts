@@ -154,7 +154,7 @@ class BarView extends EventView implements ProgressView {
       gracefulExit: false,
       forceRedraw: true,
       // Lines are cut to the terminal's width instead of a mode being set that a killed process would leave behind.
-      linewrap: null,
+      linewrap: true,
     });
   }
 

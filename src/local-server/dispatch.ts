@@ -41,7 +41,7 @@ export async function dispatch(
         method: incoming.method,
         url: incoming.url,
         rawHeaders: incoming.request.rawHeaders,
-        bodySha256Hex: body.digest.toString('hex'),
+        bodySha256Hex: body.isTooLong ? undefined : body.digest.toString('hex'),
       },
       incoming.service,
     );

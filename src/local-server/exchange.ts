@@ -145,7 +145,8 @@ function sendAnswer(response: ServerResponse, answer: Answer): void {
     'Content-Length': Buffer.byteLength(body),
     // By the machine's clock, as the signatures: clients correct their own by it.
     Date: new Date().toUTCString(),
-    ...(status === 400 ? { Connection: 'close' } : {}),
+    // What is left of a body that was not read to its end cannot be told from the next request.
+    ...(status === 400 || !response.req.complete ? { Connection: 'close' } : {}),
   });
   if (answer.release !== undefined) response.once('close', answer.release);
   response.end(body);

@@ -15,8 +15,8 @@ export interface SignedRequest {
   readonly url: string;
   /** Names and values in turn, as in Node's `rawHeaders`. */
   readonly rawHeaders: readonly string[];
-  /** SHA-256 of the body, lower-case hex. */
-  readonly bodySha256Hex: string;
+  /** SHA-256 of the body, lower-case hex; undefined when the body was too long to be read to its end. */
+  readonly bodySha256Hex: string | undefined;
 }
 
 /** The credential scope of a request: who asks, where, and which service. */
@@ -95,10 +95,7 @@ export class SignatureVerifier {
     const authorization = parseAuthorization(headers.get('authorization'));
     this.#checkIdentity(authorization, headers);
     const timestamp = checkTime(headers, authorization, nowMs);
-    const payloadHash = headers.get('x-amz-content-sha256') ?? request.bodySha256Hex;
-    if (/^[0-9a-f]{64}$/.test(payloadHash) && payloadHash !== request.bodySha256Hex) {
-      throw new SignatureError('mismatch', MISMATCH);
-    }
+    const payloadHash = checkPayload(headers.get('x-amz-content-sha256'), request);
     const canonical = canonicalRequest({ request, headers, authorization, payloadHash });
     const { date, region, service } = authorization;
     const stringToSign = [
@@ -209,6 +206,15 @@ function checkTime(
     );
   }
   return sent;
+}
+
+/** Returns the payload hash of the canonical request: what was declared, else what the body has. */
+function checkPayload(declared: string | undefined, { bodySha256Hex }: SignedRequest): string {
+  const isDigest = /^[0-9a-f]{64}$/.test(declared ?? '');
+  if (isDigest && bodySha256Hex !== undefined && declared !== bodySha256Hex) {
+    throw new SignatureError('mismatch', MISMATCH);
+  }
+  return declared ?? bodySha256Hex ?? '';
 }
 
 interface CanonicalParts {

@@ -1,0 +1,364 @@
+import { describe, expect, test } from 'vitest';
+import {
+  block,
+  constraint,
+  errorOf,
+  missing,
+  ServiceUnderTest,
+  validation,
+  type ExpectedError,
+} from './local-service-client.ts';
+
+const service = await ServiceUnderTest.start();
+const EMPTY =
+  '{"BlockSize":524288,"Blocks":[],"ExpiryTime":1.79033744057E9,"NextToken":null,"VolumeSize":1}';
+const NOTHING_LEFT =
+  '{"BlockSize":null,"ChangedBlocks":[],"ExpiryTime":null,"LastEvaluatedBlockIndex":null,"NextToken":null,"VolumeSize":null}';
+
+/** 250 zero blocks at every third index: three pages of 100. */
+const sparse = await service.stored(
+  Object.fromEntries(Array.from({ length: 250 }, (_, i) => [i * 3, 0])),
+);
+
+describe('section 5.2: ListSnapshotBlocks', () => {
+  test('the answer, with tokens of the real form that last seven days', async () => {
+    const id = await service.stored({ 4: 1 });
+    const { status, json, text } = await service.list(id);
+    const [entry] = json.Blocks as { BlockIndex: number; BlockToken: string }[];
+    expect(status).toBe(200);
+    expect(entry?.BlockToken).toMatch(/^AlMB[A-Za-z0-9_-]{91}$/);
+    expect(text).toBe(
+      `{"BlockSize":524288,"Blocks":[{"BlockIndex":4,"BlockToken":"${entry?.BlockToken ?? ''}"}],` +
+        '"ExpiryTime":1.79094224057E9,"NextToken":null,"VolumeSize":1}',
+    );
+  });
+
+  test('pages are ascending and complete, and only a null NextToken ends them', async () => {
+    const found: number[] = [];
+    let query: Record<string, string> = { maxResults: '100' };
+    for (let pages = 1; ; pages += 1) {
+      const { json } = await service.list(sparse, query);
+      found.push(...(json.Blocks as { BlockIndex: number }[]).map((entry) => entry.BlockIndex));
+      if (json.NextToken === null) {
+        expect(pages).toBe(3);
+        break;
+      }
+      expect(json.NextToken).toMatch(/^AlMD[A-Za-z0-9_-]{107}$/);
+      query = { maxResults: '100', pageToken: json.NextToken as string };
+    }
+    expect(found).toEqual(Array.from({ length: 250 }, (_, i) => i * 3));
+  });
+
+  test('without MaxResults a page has 100 entries', async () => {
+    expect((await service.list(sparse)).json.Blocks).toHaveLength(100);
+  });
+
+  test.each([
+    ['in a hole begins at the next block', '4', 6],
+    ['at a block begins there', '6', 6],
+  ])('a start %s', async (_, startingBlockIndex, expected) => {
+    const { json } = await service.list(sparse, { startingBlockIndex });
+    expect((json.Blocks as { BlockIndex: number }[])[0]?.BlockIndex).toBe(expected);
+  });
+
+  test.each(['748', '2048', '99999999999'])('a start past the end (%s)', async (start) => {
+    expect((await service.list(sparse, { startingBlockIndex: start })).text).toBe(EMPTY);
+  });
+
+  test('a start is ignored beside a token', async () => {
+    const { json } = await service.list(sparse, { maxResults: '100' });
+    const pageToken = String(json.NextToken);
+    const next = await service.list(sparse, { pageToken, startingBlockIndex: '0' });
+    expect((next.json.Blocks as { BlockIndex: number }[])[0]?.BlockIndex).toBe(300);
+  });
+
+  test('blocks of all ancestors are listed once each, zero blocks included', async () => {
+    const root = await service.stored({ 0: 1, 1: 1, 9: 1 });
+    const middle = await service.stored({ 1: 0, 5: 2 }, { ParentSnapshotId: root });
+    const leaf = await service.stored({ 5: 3, 2000: 3 }, { ParentSnapshotId: middle });
+    expect([...(await service.tokens(leaf)).keys()]).toEqual([0, 1, 5, 9, 2000]);
+  });
+
+  test('older tokens stay valid when the snapshot is listed again', async () => {
+    const id = await service.stored({ 0: 7 });
+    const [first, second] = [await service.tokens(id), await service.tokens(id)];
+    expect(first.get(0)).not.toBe(second.get(0));
+    expect((await service.get(id, 0, first.get(0))).status).toBe(200);
+  });
+});
+
+describe('section 5.3: ListChangedBlocks', () => {
+  test('says which side has a block, by what was written, not by content', async () => {
+    const parent = await service.stored({ 0: 1, 1: 1, 2: 1, 3: 1 });
+    const child = await service.stored({ 1: 1, 2: 0, 9: 2 }, { ParentSnapshotId: parent });
+    expect(await sides(parent, child)).toEqual({ 1: 'both', 2: 'both', 9: 'second' });
+    expect(await sides(child, parent)).toEqual({ 1: 'both', 2: 'both', 9: 'first' });
+  });
+
+  test('the answer has every member, a missing side is null', async () => {
+    const parent = await service.stored({});
+    const child = await service.stored({ 4: 1 }, { ParentSnapshotId: parent });
+    const { text } = await service.changed(parent, child);
+    expect(text.replace(/"AlMB[^"]{91}"/, 'TOKEN')).toBe(
+      '{"BlockSize":524288,"ChangedBlocks":[{"BlockIndex":4,"FirstBlockToken":null,"SecondBlockToken":TOKEN}],' +
+        '"ExpiryTime":1.79094224057E9,"LastEvaluatedBlockIndex":null,"NextToken":null,"VolumeSize":1}',
+    );
+  });
+
+  test('siblings are related, also when their parent is deleted', async () => {
+    const parent = await service.stored({ 0: 1, 1: 1 });
+    const a = await service.stored({ 0: 2 }, { ParentSnapshotId: parent });
+    const b = await service.stored({ 1: 2, 2: 2 }, { ParentSnapshotId: parent });
+    await service.ec2('DeleteSnapshot', { SnapshotId: parent });
+    await service.ebs.settle();
+    expect(await sides(a, b)).toEqual({ 0: 'both', 1: 'both', 2: 'second' });
+  });
+
+  test('both tokens read, each with its own snapshot', async () => {
+    const parent = await service.stored({ 3: 1 });
+    const child = await service.stored({ 3: 2 }, { ParentSnapshotId: parent });
+    const { json } = await service.changed(parent, child);
+    const [change] = json.ChangedBlocks as Record<string, string>[];
+    const first = await service.get(parent, 3, change?.FirstBlockToken);
+    const second = await service.get(child, 3, change?.SecondBlockToken);
+    expect([first.body[0], second.body[0]]).toEqual([1, 2]);
+    expect((await service.get(child, 3, change?.FirstBlockToken)).status).toBe(400);
+  });
+
+  test('pages are cut before unchanged blocks are dropped', async () => {
+    const child = await service.stored({ 3: 1, 747: 1 }, { ParentSnapshotId: sparse });
+    const sizes: number[] = [];
+    let query: Record<string, string> = { maxResults: '100' };
+    for (;;) {
+      const { json } = await service.changed(sparse, child, query);
+      sizes.push((json.ChangedBlocks as unknown[]).length);
+      if (json.NextToken === null) break;
+      query = { maxResults: '100', pageToken: json.NextToken as string };
+    }
+    expect(sizes).toEqual([1, 0, 1]);
+  });
+
+  test('a snapshot against itself: an empty page with a token, then nothing', async () => {
+    const id = await service.stored({ 0: 1 });
+    const first = await service.changed(id, id);
+    expect(first.json).toMatchObject({ ChangedBlocks: [], VolumeSize: 1 });
+    const last = await service.changed(id, id, { pageToken: String(first.json.NextToken) });
+    expect(last.text).toBe(NOTHING_LEFT);
+  });
+
+  test('a child that put nothing: one page, all else null', async () => {
+    const child = await service.stored({}, { ParentSnapshotId: sparse });
+    expect((await service.changed(sparse, child)).text).toBe(NOTHING_LEFT);
+  });
+
+  test('the volume size is that of the second', async () => {
+    const parent = await service.stored({ 0: 1 });
+    const child = await service.stored({ 3000: 1 }, { ParentSnapshotId: parent, VolumeSize: 2 });
+    expect((await service.changed(parent, child)).json.VolumeSize).toBe(2);
+  });
+
+  test('the first snapshot is asked for before the second is looked up', async () => {
+    const expected = validation(
+      'INVALID_SNAPSHOT_ID',
+      'First snapshot should not be empty or null',
+    );
+    const unknown = 'snap-0fedcba9876543210';
+    expect(errorOf(await service.changed(undefined, unknown))).toEqual(expected);
+    expect(errorOf(await service.changed('', unknown))).toEqual(expected);
+  });
+
+  test('two without a common ancestor are unrelated even when equal', async () => {
+    const [a, b] = [await service.stored({ 0: 1 }), await service.stored({ 0: 1 })];
+    expect(errorOf(await service.changed(a, b))).toEqual(
+      validation('UNRELATED_SNAPSHOTS', `The snapshot ${a} and ${b} are not related.`),
+    );
+  });
+
+  test('one that is not readable', async () => {
+    const [a, b] = [await service.stored({}), await service.newSnapshot()];
+    for (const [first, second] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      expect(errorOf(await service.changed(first, second))).toEqual({
+        ...missing(''),
+        message: `The snapshot '${first}' or '${second}' does not exist.`,
+      });
+    }
+  });
+});
+
+describe('sections 5.1 and 5.4: what both refuse', () => {
+  const range = (value: string, member: string, rule: string): ExpectedError =>
+    constraint(
+      `Value '${value}' at '${member}' failed to satisfy constraint: Member must have value ${rule}`,
+    );
+  const rows: [string, Record<string, string>, ExpectedError][] = [
+    ['maxResults 1', { maxResults: '1' }, range('1', 'maxResults', 'greater than or equal to 100')],
+    [
+      'maxResults 99',
+      { maxResults: '99' },
+      range('99', 'maxResults', 'greater than or equal to 100'),
+    ],
+    [
+      'maxResults 10001',
+      { maxResults: '10001' },
+      range('10001', 'maxResults', 'less than or equal to 10000'),
+    ],
+    [
+      'a negative start, before the token is judged',
+      { startingBlockIndex: '-1', pageToken: 'nonsense' },
+      range('-1', 'startingBlockIndex', 'greater than or equal to 0'),
+    ],
+    [
+      'a nonsense token',
+      { pageToken: 'nonsense' },
+      validation('INVALID_PAGE_TOKEN', 'The pagination token nonsense is invalid.'),
+    ],
+  ];
+
+  test.each(rows)('%s', async (_, query, expected) => {
+    expect(errorOf(await service.list(sparse, query))).toEqual(expected);
+    expect(errorOf(await service.changed(sparse, sparse, query))).toEqual(expected);
+  });
+
+  test('a page token of another snapshot, of the other list, of the reversed pair, or a block token', async () => {
+    const child = await service.stored({ 1: 1 }, { ParentSnapshotId: sparse });
+    const ofSparse = String((await service.list(sparse)).json.NextToken);
+    const ofPair = String((await service.changed(sparse, child)).json.NextToken);
+    const blockToken = String((await service.tokens(sparse)).get(0));
+    const refusals = [
+      await service.list(child, { pageToken: ofSparse }),
+      await service.list(sparse, { pageToken: ofPair }),
+      await service.list(sparse, { pageToken: blockToken }),
+      await service.changed(sparse, child, { pageToken: ofSparse }),
+      await service.changed(child, sparse, { pageToken: ofPair }),
+    ];
+    for (const answer of refusals) expect(answer.json.Reason).toBe('INVALID_PAGE_TOKEN');
+  });
+
+  test('a page token lasts 60 minutes and can be used again meanwhile', async () => {
+    const pageToken = String((await service.list(sparse)).json.NextToken);
+    service.clock.ms += 3_599_000;
+    expect((await service.list(sparse, { pageToken })).status).toBe(200);
+    expect((await service.list(sparse, { pageToken })).status).toBe(200);
+    service.clock.ms += 1000;
+    expect((await service.list(sparse, { pageToken })).json.Reason).toBe('INVALID_PAGE_TOKEN');
+    service.clock.ms -= 3_600_000;
+  });
+
+  test('a snapshot that is unknown, pending, in error, or of another region', async () => {
+    const pending = await service.newSnapshot();
+    const failed = await service.newSnapshot();
+    await service.complete(failed, { count: 5 });
+    for (const id of ['snap-0fedcba9876543210', pending, failed]) {
+      expect(errorOf(await service.list(id))).toEqual(missing(id));
+    }
+    const path = `/snapshots/${sparse}/blocks`;
+    const elsewhere = await service.send({ method: 'GET', path, region: 'eu-west-1' });
+    expect(errorOf(elsewhere)).toEqual(missing(sparse));
+  });
+});
+
+describe('section 6: GetSnapshotBlock', () => {
+  test('the block with its length and digest', async () => {
+    const id = await service.stored({ 2: 5 });
+    const { status, headers, headerNames, body } = await service.get(
+      id,
+      2,
+      (await service.tokens(id)).get(2),
+    );
+    expect(status).toBe(200);
+    expect(body.equals(block(5))).toBe(true);
+    expect(headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-length': '524288',
+      'x-amz-data-length': '524288',
+      'x-amz-checksum-algorithm': 'SHA256',
+    });
+    expect(headerNames).toEqual(
+      expect.arrayContaining(['x-amz-Data-Length', 'x-amz-Checksum', 'x-amz-Checksum-Algorithm']),
+    );
+  });
+
+  test('a zero block that was put reads as zeros', async () => {
+    const token = (await service.tokens(sparse)).get(3);
+    expect((await service.get(sparse, 3, token)).body.equals(block(0))).toBe(true);
+  });
+
+  test('a token is good for its block of its snapshot alone', async () => {
+    const parent = await service.stored({ 0: 1, 1: 1 });
+    const child = await service.stored({}, { ParentSnapshotId: parent });
+    const token = String((await service.tokens(parent)).get(0));
+    const pageToken = String((await service.list(sparse)).json.NextToken);
+    const attempts: [string, number, string][] = [
+      [parent, 1, token],
+      [child, 0, token],
+      [parent, 5, token],
+      [parent, 2048, token],
+      [parent, 0, pageToken],
+      [parent, 0, 'nonsense'],
+      [parent, 0, `${token.slice(0, -1)}${token.endsWith('A') ? 'Q' : 'A'}`],
+    ];
+    for (const [id, index, given] of attempts) {
+      expect(errorOf(await service.get(id, index, given))).toEqual(
+        validation('INVALID_BLOCK_TOKEN', `The block token ${given} is invalid.`),
+      );
+    }
+  });
+
+  test('a token lasts seven days', async () => {
+    const id = await service.stored({ 0: 1 });
+    const token = (await service.tokens(id)).get(0);
+    service.clock.ms += 7 * 86_400_000 - 1;
+    expect((await service.get(id, 0, token)).status).toBe(200);
+    service.clock.ms += 1;
+    expect((await service.get(id, 0, token)).json.Reason).toBe('INVALID_BLOCK_TOKEN');
+    service.clock.ms -= 7 * 86_400_000;
+  });
+
+  const rows: [string, [number, string | undefined], ExpectedError][] = [
+    [
+      'no token',
+      [0, undefined],
+      constraint(
+        "Value null at 'blockToken' failed to satisfy constraint: Member must not be null",
+      ),
+    ],
+    [
+      'an empty token',
+      [0, ''],
+      constraint(
+        "Value '' at 'blockToken' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[A-Za-z0-9+/=_-]+$",
+      ),
+    ],
+    [
+      'a negative index',
+      [-1, 'x'],
+      constraint(
+        "Value '-1' at 'blockIndex' failed to satisfy constraint: Member must have value greater than or equal to 0",
+      ),
+    ],
+  ];
+
+  test.each(rows)('%s', async (_, [index, token], expected) => {
+    expect(errorOf(await service.get(sparse, index, token))).toEqual(expected);
+  });
+
+  test('existence comes before the token', async () => {
+    const pending = await service.newSnapshot();
+    expect(errorOf(await service.get(pending, 0, 'nonsense'))).toEqual(missing(pending));
+  });
+});
+
+/** Which sides of each changed block have a token. */
+async function sides(first: string, second: string): Promise<Record<number, string>> {
+  const { json } = await service.changed(first, second);
+  const changes = json.ChangedBlocks as Record<string, unknown>[];
+  return Object.fromEntries(
+    changes.map(({ BlockIndex, FirstBlockToken, SecondBlockToken }) => {
+      if (FirstBlockToken === null) return [BlockIndex, 'second'];
+      return [BlockIndex, SecondBlockToken === null ? 'first' : 'both'];
+    }),
+  ) as Record<number, string>;
+}

@@ -1,0 +1,321 @@
+import { describe, expect, test } from 'vitest';
+import {
+  block,
+  constraint,
+  errorOf,
+  missing,
+  ServiceUnderTest,
+  validation,
+  type ExpectedError,
+} from './local-service-client.ts';
+
+const service = await ServiceUnderTest.start();
+const withDefaultEncryption = await ServiceUnderTest.start({ encryptionByDefault: true });
+const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+
+describe('section 2.2: the answer', () => {
+  test('has every member, sorted, absent ones null, and 201', async () => {
+    const { status, text, headers } = await service.start({
+      Description: 'd',
+      Tags: [{ Key: 'k', Value: 'v' }],
+    });
+    expect(status).toBe(201);
+    expect(headers['content-type']).toBe('application/json');
+    expect(text.replace(/snap-0[0-9a-f]{16}/, 'ID')).toBe(
+      '{"BlockSize":524288,"Description":"d","KmsKeyArn":null,"OwnerId":"111122223333",' +
+        '"ParentSnapshotId":null,"SnapshotId":"ID","SseType":null,"StartTime":1.79033744057E9,' +
+        '"Status":"pending","Tags":[{"Key":"k","Value":"v"}],"VolumeSize":1}',
+    );
+  });
+
+  test('has null for Description and Tags that were not given', async () => {
+    const { json } = await service.start();
+    expect(json).toMatchObject({ Description: null, Tags: null });
+  });
+});
+
+describe('section 2.1: the request', () => {
+  const refused: [string, object, ExpectedError][] = [
+    [
+      'VolumeSize missing',
+      { VolumeSize: undefined },
+      constraint(
+        "Value null at 'volumeSize' failed to satisfy constraint: Member must not be null",
+      ),
+    ],
+    [
+      'VolumeSize 0',
+      { VolumeSize: 0 },
+      constraint(
+        "Value '0' at 'volumeSize' failed to satisfy constraint: Member must have value greater than or equal to 1",
+      ),
+    ],
+    ['VolumeSize 65537', { VolumeSize: 65_537 }, validation('INVALID_VOLUME_SIZE', /65537/)],
+    [
+      'ClientToken of 256',
+      { ClientToken: 'x'.repeat(256) },
+      constraint(
+        `Value '${'x'.repeat(256)}' at 'clientToken' failed to satisfy constraint: Member must have length less than or equal to 255`,
+      ),
+    ],
+    [
+      'ClientToken empty',
+      { ClientToken: '' },
+      constraint(
+        "Value '' at 'clientToken' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[\\S]+$",
+      ),
+    ],
+    [
+      'Description empty',
+      { Description: '' },
+      constraint(
+        "Value '' at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[\\S\\s]+$",
+      ),
+    ],
+    [
+      'Timeout 9',
+      { Timeout: 9 },
+      constraint(
+        "Value '9' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 10",
+      ),
+    ],
+    [
+      'Timeout 4321',
+      { Timeout: 4321 },
+      constraint(
+        "Value '4321' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 4320",
+      ),
+    ],
+    [
+      'a parent id with upper-case digits',
+      { ParentSnapshotId: 'snap-0ABC' },
+      constraint(
+        "Value 'snap-0ABC' at 'parentSnapshotId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^snap-[0-9a-f]+$",
+      ),
+    ],
+    [
+      'a key alias',
+      { KmsKeyArn: 'alias/aws/ebs' },
+      constraint(
+        "Value 'alias/aws/ebs' at 'kmsKeyArn' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:aws[a-z\\-]*:kms:.*:[0-9]{12}:key/.*",
+      ),
+    ],
+    [
+      'a tag key of 128',
+      { Tags: [{ Key: 'k'.repeat(128), Value: '' }] },
+      constraint(
+        `Value '${'k'.repeat(128)}' at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 127`,
+      ),
+    ],
+    [
+      'a reserved tag key',
+      { Tags: [{ Key: 'aws:x', Value: '' }] },
+      validation('INVALID_TAG', /aws:/),
+    ],
+    [
+      'a tag key twice',
+      {
+        Tags: [
+          { Key: 'k', Value: '1' },
+          { Key: 'k', Value: '2' },
+        ],
+      },
+      validation('INVALID_TAG', /k/),
+    ],
+  ];
+
+  test.each(refused)('%s is refused', async (_, body, expected) => {
+    expect(errorOf(await service.start(body))).toEqual({
+      ...expected,
+      message: matcher(expected),
+    });
+  });
+
+  test('51 tags are refused', async () => {
+    const Tags = Array.from({ length: 51 }, (_, i) => ({ Key: `k${i}`, Value: '' }));
+    const { status, text } = await service.start({ Tags });
+    expect(status).toBe(400);
+    expect(text).toContain("at 'tags' failed to satisfy constraint: Member must have length");
+  });
+
+  test('two broken constraints come in one error', async () => {
+    const { json } = await service.start({ VolumeSize: 0, Timeout: 9 });
+    expect(json.message).toMatch(/^2 validation errors detected: .*'volumeSize'.*; .*'timeout'/);
+  });
+
+  test.each([
+    ['the largest volume', { VolumeSize: 65_536 }],
+    ['a token of 255', { ClientToken: 'y'.repeat(255) }],
+    ['the shortest Timeout', { Timeout: 10 }],
+    ['the longest Timeout', { Timeout: 4320 }],
+    ['50 tags', { Tags: Array.from({ length: 50 }, (_, i) => ({ Key: `k${i}`, Value: '' })) }],
+    ['explicit nulls', { Description: null, Tags: null, ParentSnapshotId: null }],
+  ])('%s is accepted', async (_, body) => {
+    expect((await service.start(body)).status).toBe(201);
+  });
+
+  test.each([
+    ['no JSON', '{'],
+    ['bad UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+    ['no object', '[]'],
+    ['a text for a number', '{"VolumeSize":"big"}'],
+    ['a fraction', '{"VolumeSize":1.5}'],
+    ['a number for a text', '{"VolumeSize":1,"Description":1}'],
+    ['tags that are no list', '{"VolumeSize":1,"Tags":{}}'],
+  ])('a body with %s is a SerializationException', async (_, body) => {
+    const answer = await service.start({}, { body });
+    expect(errorOf(answer)).toMatchObject({
+      status: 400,
+      type: 'SerializationException',
+      family: 'framework',
+    });
+  });
+});
+
+describe('section 2.3: idempotency', () => {
+  test('the same token and parameters give the same answer', async () => {
+    const first = await service.start({ ClientToken: 'same', Description: 'd' });
+    service.clock.ms += 5000;
+    const second = await service.start({ ClientToken: 'same', Description: 'd' });
+    expect(second.status).toBe(201);
+    expect(second.text).toBe(first.text);
+  });
+
+  test('the stored answer stays pending after the snapshot completed', async () => {
+    const { json } = await service.start({ ClientToken: 'stored' });
+    await service.complete(String(json.SnapshotId), { count: 0 });
+    expect(await service.stateOf(String(json.SnapshotId))).toBe('completed');
+    expect((await service.start({ ClientToken: 'stored' })).json.Status).toBe('pending');
+  });
+
+  test('two requests at once with one token make one snapshot', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => service.start({ ClientToken: 'together' })),
+    );
+    expect(new Set(answers.map(({ json }) => json.SnapshotId)).size).toBe(1);
+  });
+
+  test('any other parameter is a conflict without a Reason', async () => {
+    await service.start({ ClientToken: 'other', Description: 'a' });
+    const answer = await service.start({ ClientToken: 'other', Description: 'b' });
+    expect(errorOf(answer)).toEqual({
+      status: 409,
+      type: 'ConflictException',
+      family: 'service',
+      message: 'Current request does not match request stored with this token.',
+    });
+    expect(answer.headers.connection).not.toBe('close');
+  });
+
+  test('without a token every call makes a snapshot', async () => {
+    const [a, b] = [await service.start(), await service.start()];
+    expect(a.json.SnapshotId).not.toBe(b.json.SnapshotId);
+  });
+});
+
+describe('section 2.4: encryption without a parent', () => {
+  const ANY_KEY = expect.stringMatching(/^arn:aws:kms:us-east-1:111122223333:key\//) as string;
+  const rows: [string, object, string | null, string | null][] = [
+    ['nothing given', {}, null, ANY_KEY],
+    ['a key', { KmsKeyArn: KEY }, KEY, KEY],
+    ['Encrypted', { Encrypted: true }, ANY_KEY, ANY_KEY],
+    ['Encrypted and a key', { Encrypted: true, KmsKeyArn: KEY }, KEY, KEY],
+    ['not Encrypted', { Encrypted: false }, null, 'refused'],
+  ];
+
+  test.each(rows)('%s', async (_, body, off, on) => {
+    expect((await service.start(body)).json.KmsKeyArn).toEqual(off);
+    const answer = await withDefaultEncryption.start(body);
+    if (on === 'refused') {
+      expect(errorOf(answer)).toMatchObject({ status: 400, type: 'ValidationException' });
+    } else expect(answer.json.KmsKeyArn).toEqual(on);
+  });
+
+  test('a key and not Encrypted is refused', async () => {
+    const body = { Encrypted: false, KmsKeyArn: KEY };
+    expect(errorOf(await service.start(body))).toEqual(
+      validation('INVALID_PARAMETER_VALUE', 'Encrypt cannot be false when KmsKeyArn is specified'),
+    );
+    expect((await withDefaultEncryption.start(body)).status).toBe(400);
+  });
+});
+
+describe('section 2.4: encryption with a parent', () => {
+  test('the child takes over what the parent has', async () => {
+    const plain = await service.stored({ 0: 1 });
+    const encrypted = await service.stored({ 0: 1 }, { KmsKeyArn: KEY });
+    expect((await service.start({ ParentSnapshotId: plain })).json.KmsKeyArn).toBeNull();
+    expect((await service.start({ ParentSnapshotId: encrypted })).json.KmsKeyArn).toBe(KEY);
+  });
+
+  test.each([true, false])('Encrypted %s beside a parent is refused', async (Encrypted) => {
+    const ParentSnapshotId = await service.stored({});
+    expect(errorOf(await service.start({ ParentSnapshotId, Encrypted }))).toEqual(
+      validation(
+        'INVALID_PARAMETER_VALUE',
+        'ParentSnapshotId and Encrypt cannot be specified together',
+      ),
+    );
+  });
+
+  test('section 13: a key beside a parent is reported first, and before the parent is looked up', async () => {
+    const body = { ParentSnapshotId: 'snap-0aaaaaaaaaaaaaaaa', KmsKeyArn: KEY, Encrypted: true };
+    expect(errorOf(await service.start(body))).toEqual(
+      validation(
+        'INVALID_PARAMETER_VALUE',
+        'ParentSnapshotId and KmsKeyArn cannot be specified together',
+      ),
+    );
+  });
+
+  test('with encryption by default an encrypted parent hands its key down', async () => {
+    const ParentSnapshotId = await withDefaultEncryption.stored({}, { KmsKeyArn: KEY });
+    const { json } = await withDefaultEncryption.start({ ParentSnapshotId });
+    expect(json.KmsKeyArn).toBe(KEY);
+  });
+});
+
+describe('section 2.5: parents', () => {
+  test('a pending parent is not complete', async () => {
+    const id = await service.newSnapshot();
+    expect(errorOf(await service.start({ ParentSnapshotId: id }))).toEqual(
+      validation('INVALID_SNAPSHOT_ID', `Source snapshot (${id}) is not complete.`),
+    );
+  });
+
+  test('an unknown, deleted or failed parent does not exist', async () => {
+    const unknown = 'snap-0fedcba9876543210';
+    expect(errorOf(await service.start({ ParentSnapshotId: unknown }))).toEqual(missing(unknown));
+    const failed = await service.newSnapshot();
+    await service.complete(failed, { count: 7 });
+    expect(errorOf(await service.start({ ParentSnapshotId: failed }))).toEqual(missing(failed));
+    const deleted = await service.stored({});
+    await service.ec2('DeleteSnapshot', { SnapshotId: deleted });
+    expect(errorOf(await service.start({ ParentSnapshotId: deleted }))).toEqual(missing(deleted));
+  });
+
+  test('a child may be larger but not smaller', async () => {
+    const ParentSnapshotId = await service.stored({}, { VolumeSize: 2 });
+    expect(errorOf(await service.start({ ParentSnapshotId }))).toMatchObject({
+      status: 400,
+      reason: 'INVALID_VOLUME_SIZE',
+    });
+    expect((await service.start({ ParentSnapshotId, VolumeSize: 3 })).status).toBe(201);
+  });
+
+  test('a child keeps what it inherited when the parent is deleted', async () => {
+    const parent = await service.stored({ 0: 1, 5: 2 });
+    const child = await service.stored({ 5: 3 }, { ParentSnapshotId: parent });
+    const tokens = await service.tokens(child);
+    await service.ec2('DeleteSnapshot', { SnapshotId: parent });
+    await service.ebs.settle();
+    expect([...(await service.tokens(child)).keys()]).toEqual([0, 5]);
+    expect((await service.get(child, 0, tokens.get(0))).body.equals(block(1))).toBe(true);
+    expect((await service.get(child, 5, tokens.get(5))).body.equals(block(3))).toBe(true);
+    expect(errorOf(await service.list(parent))).toEqual(missing(parent));
+  });
+});
+
+function matcher({ message }: ExpectedError): unknown {
+  return message instanceof RegExp ? expect.stringMatching(message) : message;
+}

@@ -44,7 +44,7 @@ describe('section 12.1: DescribeSnapshots', () => {
     const first = await service.ec2('DescribeSnapshots', { MaxResults: '2' });
     const token = /<nextToken>(.*)<\/nextToken>/.exec(first.text)?.[1] ?? '';
     const second = await service.ec2('DescribeSnapshots', { MaxResults: '2', NextToken: token });
-    expect(first.text.match(/<item>/g)).toHaveLength(2);
+    expect(first.text.match(/<snapshotId>/g)).toHaveLength(2);
     expect(second.text.match(/<snapshotId>/g)).toHaveLength(1);
     expect(second.text).not.toContain('nextToken');
   });

@@ -5,7 +5,7 @@ const MIB = 1024 * 1024;
 const SEED = 'ebs-snapshot demo';
 const GROUP_COUNT = 8;
 /** Each group is data, then zeros that were written, then a hole. */
-const GROUP_MIB = { data: 32, zeros: 8, hole: 85 } as const;
+const GROUP_MIB = { data: 24, zeros: 8, hole: 32 } as const;
 /** Neither a whole block nor a whole sector, as the end of many an image is not. */
 const TAIL_BYTES = 12_345;
 

@@ -141,22 +141,23 @@ function summary(demo: {
   readonly comparison: Comparison;
 }): string {
   const { path, upload, restore, comparison } = demo;
+  const zeroBytes = upload.zeroBlocks * BLOCK_SIZE;
+  const restoredBytes = restore.blocksRead * BLOCK_SIZE;
   const rows = [
     ['snapshot', `${upload.snapshotId}, ${upload.volumeSizeGiB} GiB, ${upload.status}`],
     ['read', `${formatBytes(upload.bytesRead)}${path === undefined ? '' : ` of ${path}`}`],
-    ['sent', `${formatBytes(upload.bytesSent)} in ${upload.changedBlocksCount} blocks`],
     [
-      'zero',
-      `${upload.zeroBlocks} blocks (${formatBytes(upload.zeroBlocks * BLOCK_SIZE)}), ${upload.omittedBlocks} left out`,
+      'sent',
+      `${formatBytes(upload.bytesSent)} in ${upload.changedBlocksCount} blocks, ` +
+        timing(upload.bytesSent, upload.elapsedMs),
     ],
-    [
-      'uploaded',
-      `in ${formatDuration(upload.elapsedMs)}, ${formatRate(upload.bytesRead, upload.elapsedMs)}`,
-    ],
+    ['zeros', `${formatBytes(zeroBytes)} of that, ${upload.omittedBlocks} blocks left out`],
     [
       'restored',
-      `in ${formatDuration(restore.elapsedMs)}, ${formatRate(restore.bytesWritten, restore.elapsedMs)}`,
+      `${formatBytes(restoredBytes)} in ${restore.blocksRead} checked blocks, ` +
+        timing(restoredBytes, restore.elapsedMs),
     ],
+    ['absent', `${restore.absentBlocks} blocks of the volume, which read as zeros`],
     ['retries', `${upload.retries + restore.retries}`],
     ['SHA-256', `${comparison.sourceSha256}  source`],
     ['', `${comparison.restoredSha256}  restored`],
@@ -165,6 +166,10 @@ function summary(demo: {
   const lines = rows.map(([label = '', text = '']) => `  ${label.padEnd(9)} ${text}`.trimEnd());
   const next = nextCommands(path ?? 'disk.img').map((command) => `  ${command}`);
   return ['', ...lines, '', 'Next, still without an account:', ...next, ''].join('\n');
+}
+
+function timing(bytes: number, elapsedMs: number): string {
+  return `${formatDuration(elapsedMs)}, ${formatRate(bytes, elapsedMs)}`;
 }
 
 function verdict({ isEqual, isRestZero }: Comparison): string {

@@ -1,4 +1,9 @@
-import { restoreSnapshot, type RestoreOptions, type RestoreResult } from '../../index.ts';
+import {
+  BLOCK_SIZE,
+  restoreSnapshot,
+  type RestoreOptions,
+  type RestoreResult,
+} from '../../index.ts';
 import { openClient } from '../client.ts';
 import type { DOWNLOAD_FLAGS, FlagValues } from '../command-table.ts';
 import { given } from '../given.ts';
@@ -71,7 +76,7 @@ function describe(result: RestoreResult): string {
     `${blocksRead} blocks read and checked`,
     `${absentBlocks} absent`,
     `${retries} ${retries === 1 ? 'retry' : 'retries'}`,
-    `${formatDuration(elapsedMs)} (${formatRate(bytesWritten, elapsedMs)})`,
+    `${formatDuration(elapsedMs)} (${formatRate(blocksRead * BLOCK_SIZE, elapsedMs)})`,
   ];
   return `snapshot ${snapshotId} restored: ${parts.join(', ')}`;
 }

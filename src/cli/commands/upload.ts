@@ -121,7 +121,7 @@ function describe(result: SnapshotResult): string {
     `${formatBytes(bytesSent)} sent in ${result.changedBlocksCount} blocks`,
     `${zeroBlocks} blocks zero${omittedBlocks > 0 ? `, ${omittedBlocks} of them left out` : ''}`,
     `${retries} ${retries === 1 ? 'retry' : 'retries'}`,
-    `${formatDuration(result.elapsedMs)} (${formatRate(bytesRead, result.elapsedMs)})`,
+    `${formatDuration(result.elapsedMs)} (${formatRate(bytesSent, result.elapsedMs)})`,
   ];
   const state = status === 'completed' ? 'completed' : 'accepted, not waited for';
   return `snapshot ${snapshotId} ${state}: ${parts.join(', ')}`;

@@ -1,8 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+const jsonReport = process.env['VITEST_JSON_REPORT'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build-dist.ts'],
+    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+    reporters:
+      jsonReport === undefined ? ['default'] : ['default', ['json', { outputFile: jsonReport }]],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',

@@ -162,7 +162,12 @@ Napi::Value BlockReader::Stopped(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), core_->session->HasEnded());
 }
 
-void BlockReader::Dispose(const Napi::CallbackInfo&) { LetGoOfCore(); }
+// Whoever waits would wait for ever: the last change may not have been reported yet.
+void BlockReader::Dispose(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
+  CallWaiters(info.Env());
+  LetGoOfCore();
+}
 
 void BlockReader::LetGoOfCore() {
   if (core_ == nullptr) return;

@@ -52,7 +52,7 @@ class JsReader implements EngineReader {
   #nextBlock: number;
   #failure: SourceError | undefined;
   /** The call of next() in progress, which close() waits for. */
-  #reading: Promise<unknown> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(opened: OpenedSource, slotCount: number, range: BlockRange) {
     this.path = opened.path;
@@ -64,10 +64,14 @@ class JsReader implements EngineReader {
     this.#endBlock = range.endBlock;
   }
 
-  next(): Promise<readonly Block[]> {
-    const blocks = this.#readBlocks();
-    this.#reading = blocks.catch(() => undefined);
-    return blocks;
+  async next(): Promise<readonly Block[]> {
+    let finish = (): void => undefined;
+    this.#reading = new Promise((resolve) => (finish = resolve));
+    try {
+      return await this.#readBlocks();
+    } finally {
+      finish();
+    }
   }
 
   async close(): Promise<void> {
@@ -77,6 +81,7 @@ class JsReader implements EngineReader {
   }
 
   async #readBlocks(): Promise<Block[]> {
+    this.#throwIfClosed();
     const blocks: Block[] = [];
     while (blocks.length < BLOCKS_PER_CALL && this.#nextBlock < this.#endBlock) {
       const lease =
@@ -85,11 +90,14 @@ class JsReader implements EngineReader {
       blocks.push(toBlock(this.#nextBlock, lease));
       this.#nextBlock += 1;
     }
-    if (this.#closing.signal.aborted) {
-      for (const block of blocks) block.release();
-      throw abortError(this.#closing.signal);
-    }
+    this.#throwIfClosed(blocks);
     return blocks;
+  }
+
+  #throwIfClosed(unwanted: readonly Block[] = []): void {
+    if (!this.#closing.signal.aborted) return;
+    for (const block of unwanted) block.release();
+    throw abortError();
   }
 
   #lease(): Promise<Lease> {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const jsonReport = process.env['VITEST_JSON_REPORT'];
+const jsonReport = process.env.VITEST_JSON_REPORT;
 
 export default defineConfig({
   test: {
@@ -9,8 +9,8 @@ export default defineConfig({
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     reporters:
       jsonReport === undefined ? ['default'] : ['default', ['json', { outputFile: jsonReport }]],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
   },
 });

@@ -75,7 +75,7 @@ describe.skipIf(!hasMkfs)('an ext4 image comes back byte for byte, and e2fsck is
     ...(canUseLoopDevices && { 'from a loop device': uploadFrom(attachLoopDevice) }),
   };
 
-  test.each(Object.entries(uploads))('%s', { timeout: 120_000 }, async (name, upload) => {
+  test.each(Object.entries(uploads))('%s', { timeout: 300_000 }, async (name, upload) => {
     const folder = await temporaryFolder();
     const image = await makeExt4(folder);
     const { client } = await startLocalService();
@@ -92,7 +92,7 @@ describe.skipIf(!hasMkfs)('an ext4 image comes back byte for byte, and e2fsck is
 });
 
 describe('a source', () => {
-  test('with a tail comes back padded with zeros to the volume', { timeout: 60_000 }, async () => {
+  test('with a tail comes back padded with zeros to the volume', { timeout: 300_000 }, async () => {
     const folder = await temporaryFolder();
     const { client } = await startLocalService();
     const source = join(folder, 'tail.img');
@@ -110,29 +110,33 @@ describe('a source', () => {
     ).toBe(true);
   });
 
-  test('shorter than its parent hides the parent behind its end', { timeout: 60_000 }, async () => {
-    const folder = await temporaryFolder();
-    const { client, requests } = await startLocalService();
-    const write = async (name: string, length: number, seed: number) => {
-      const path = join(folder, name);
-      await writeFile(path, fill(Buffer.alloc(length), seed));
-      return path;
-    };
-    const parent = await uploadSnapshot({ client, source: await write('a', 5_000_000, 1) });
-    const source = await write('b', 700_000, 2);
-    const child = await uploadSnapshot({
-      client,
-      source,
-      params: { ParentSnapshotId: parent.snapshotId },
-    });
-    expect(child.changedBlocksCount).toBe(2048);
-    const target = join(folder, 'restored.img');
-    await restoreSnapshot({ client, snapshotId: child.snapshotId, target });
-    const restored = await readFile(target);
-    expect(restored.subarray(0, 700_000).equals(await readFile(source))).toBe(true);
-    expect(restored.subarray(700_000).every((byte) => byte === 0)).toBe(true);
-    expect(requests('StartSnapshot')).toBe(2);
-  });
+  test(
+    'shorter than its parent hides the parent behind its end',
+    { timeout: 300_000 },
+    async () => {
+      const folder = await temporaryFolder();
+      const { client, requests } = await startLocalService();
+      const write = async (name: string, length: number, seed: number) => {
+        const path = join(folder, name);
+        await writeFile(path, fill(Buffer.alloc(length), seed));
+        return path;
+      };
+      const parent = await uploadSnapshot({ client, source: await write('a', 5_000_000, 1) });
+      const source = await write('b', 700_000, 2);
+      const child = await uploadSnapshot({
+        client,
+        source,
+        params: { ParentSnapshotId: parent.snapshotId },
+      });
+      expect(child.changedBlocksCount).toBe(2048);
+      const target = join(folder, 'restored.img');
+      await restoreSnapshot({ client, snapshotId: child.snapshotId, target });
+      const restored = await readFile(target);
+      expect(restored.subarray(0, 700_000).equals(await readFile(source))).toBe(true);
+      expect(restored.subarray(700_000).every((byte) => byte === 0)).toBe(true);
+      expect(requests('StartSnapshot')).toBe(2);
+    },
+  );
 
   test.each([
     ['missing', (folder: string) => join(folder, 'none'), /no such file/i, 'ERR_EBS_SOURCE_OPEN'],

@@ -135,7 +135,7 @@ const CODES = /^ERR_(INVALID_ARG_TYPE|INVALID_ARG_VALUE|OUT_OF_RANGE)$/;
 describe('values are refused in one sentence before any call', () => {
   test.each(BAD)('SnapshotWriter: $name', ({ params, options, says }) => {
     const make = () =>
-      new SnapshotWriter({ client, ...options, params: { VolumeSize: 1, ...params } as never });
+      new SnapshotWriter({ client, ...options, params: { VolumeSize: 1, ...params } });
     expect(make).toThrow(says);
     expect(make).toThrow(expect.objectContaining({ code: expect.stringMatching(CODES) as string }));
     expect(make).not.toThrow(/\n/);
@@ -149,7 +149,7 @@ describe('values are refused in one sentence before any call', () => {
         client,
         source,
         ...options,
-        params: { VolumeSize: 1, ...params } as never,
+        params: { VolumeSize: 1, ...params },
       });
       await expect(upload).rejects.toThrow(says);
       source.destroy();
@@ -182,7 +182,7 @@ describe('values are refused in one sentence before any call', () => {
 
   test('names that the SDK may add later are left to the service', () => {
     const params = { VolumeSize: 1, SomethingNew: 'x' };
-    expect(() => new SnapshotWriter({ client, params: params as never }).destroy()).not.toThrow();
+    expect(() => new SnapshotWriter({ client, params: params }).destroy()).not.toThrow();
   });
 
   test('every limit itself is accepted', () => {

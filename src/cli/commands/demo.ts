@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import {
   BLOCK_SIZE,
@@ -10,23 +8,13 @@ import {
 } from '../../index.ts';
 import { LocalEbs } from '../../local.ts';
 import { clientOf } from '../client.ts';
+import { compareFiles, type Comparison } from '../compare-files.ts';
 import type { Context } from '../context.ts';
 import { makeDemoImage } from '../demo-image.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
 import { makeTemporaryFolder } from '../temporary-folder.ts';
-
-const READ_SIZE = 1024 * 1024;
-
-/** Two digests of the same length of bytes, and what lies behind them. */
-interface Comparison {
-  readonly sourceSha256: string;
-  readonly restoredSha256: string;
-  /** Whether the volume reads as zeros behind the source's end. */
-  readonly isRestZero: boolean;
-  readonly isEqual: boolean;
-}
 
 /** `ebs-snapshot demo [PATH]`: there and back on a local service, in a folder that is removed at the end. */
 export async function run(
@@ -46,7 +34,7 @@ export async function run(
       context,
     );
     output.message('comparing');
-    const comparison = await compare(source, restored, {
+    const comparison = await compareFiles(source, restored, {
       sizeBytes: upload.bytesRead,
       signal: stop.signal,
     });
@@ -96,42 +84,6 @@ async function thereAndBack(
     client.destroy();
     await service.close();
   }
-}
-
-async function compare(
-  source: string,
-  restored: string,
-  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
-): Promise<Comparison> {
-  const [sourceSha256, restoredSha256, isRestZero] = await Promise.all([
-    sha256(source, { sizeBytes, signal }),
-    sha256(restored, { sizeBytes, signal }),
-    isZeroFrom(restored, { sizeBytes, signal }),
-  ]);
-  const isEqual = sourceSha256 === restoredSha256 && isRestZero;
-  return { sourceSha256, restoredSha256, isRestZero, isEqual };
-}
-
-async function sha256(
-  path: string,
-  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
-): Promise<string> {
-  const hash = createHash('sha256');
-  const stream = createReadStream(path, { end: sizeBytes - 1, highWaterMark: READ_SIZE, signal });
-  for await (const chunk of stream) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-async function isZeroFrom(
-  path: string,
-  { sizeBytes, signal }: { readonly sizeBytes: number; readonly signal: AbortSignal },
-): Promise<boolean> {
-  const zeros = Buffer.alloc(READ_SIZE);
-  const stream = createReadStream(path, { start: sizeBytes, highWaterMark: READ_SIZE, signal });
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    if (!chunk.equals(zeros.subarray(0, chunk.length))) return false;
-  }
-  return true;
 }
 
 function summary(demo: {

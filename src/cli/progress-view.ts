@@ -5,6 +5,7 @@ import { Speedometer } from './speedometer.ts';
 
 const JSON_INTERVAL_MS = 1_000;
 const LINE_INTERVAL_MS = 5_000;
+const RETRY_INTERVAL_MS = 5_000;
 const BAR_WIDTH_MIN = 5;
 const BAR_WIDTH_MAX = 30;
 /** Columns for what stands beside the bar. */
@@ -50,9 +51,10 @@ async function openView(output: Output, verb: string): Promise<ProgressView> {
   }
 }
 
-/** Retries and throttling are events of their own with `--json`, progress or not. */
+/** Retries and throttling are events of their own with `--json`; a human is told of one now and then. */
 class EventView {
   protected readonly output: Output;
+  #toldAtMs = -Infinity;
 
   constructor(output: Output) {
     this.output = output;
@@ -61,10 +63,20 @@ class EventView {
   retry({ error, ...event }: RetryEvent): void {
     const { code } = error as { code?: string };
     this.output.event('retry', { ...event, code, message: error.message });
+    this.#tell(`trying again, attempt ${event.attempt + 1}: ${error.message}`);
   }
 
   throttle(event: ThrottleEvent): void {
     this.output.event('throttle', event);
+    this.#tell(`the service asks to slow down (quota of the ${event.scope})`);
+  }
+
+  /** Failing requests come in crowds, of which one is enough. */
+  #tell(text: string): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#toldAtMs < RETRY_INTERVAL_MS) return;
+    this.#toldAtMs = nowMs;
+    this.output.message(text);
   }
 }
 
@@ -161,8 +173,9 @@ class BarView extends EventView implements ProgressView {
   update(progress: Progress): void {
     this.#speedometer.update(progress);
     const { bytesDone, bytesTotal = Number.MAX_SAFE_INTEGER } = progress;
+    // The bar keeps the first payload and writes those that follow into it, so it gets one of its own.
     if (this.#isStarted) this.#bar.update(bytesDone, progress);
-    else this.#bar.start(bytesTotal, bytesDone, progress);
+    else this.#bar.start(bytesTotal, bytesDone, { ...progress });
     this.#isStarted = true;
     this.output.isBarShown = true;
   }

@@ -21,6 +21,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_EBS_TARGET_OPEN: 'give a path that can be written',
   ERR_EBS_TARGET_EXISTS: 'give another path, or --force if what is there may go',
   ERR_EBS_TARGET_SIZE: 'give a larger device, or a file',
+  ERR_EBS_SERVICE: 'check the ids and the --region',
   ERR_EBS_ACCESS: 'check the credentials, --region and --profile, and the IAM permissions',
   ERR_EBS_UNCONFIRMED: 'ask for its state with `aws ec2 describe-snapshots`',
   ERR_EBS_THROTTLED: 'lower --max-requests or run fewer uploads at a time',

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Output, type OutputFlags } from '../../src/cli/output.ts';
 import { withProgress } from '../../src/cli/progress-view.ts';
 import type { Progress } from '../../src/index.ts';
@@ -54,6 +54,18 @@ describe('on a terminal', () => {
     expect(stdout()).toBe('');
     expect(start + end).toContain('█'.repeat(15) + '░'.repeat(15));
     expect(end).toContain('50 % 50 MiB/100 MiB, 50 MiB/s, 2 retries');
+  });
+
+  it('tells the rate, the time left and the requests under way while it runs', async () => {
+    const { output, stderr } = makeOutput({ columns: 100 });
+    const reports = [progressAt(0, 0), progressAt(1000, 20), progressAt(2000, 40)];
+    await withProgress(output, 'upload', async (on) => {
+      for (const report of reports) on.progress?.(report);
+      // The bar draws by a timer of its own.
+      await vi.waitFor(() => {
+        expect(stderr()).toContain('40 % 40 MiB/100 MiB, 20 MiB/s, 3 s left, 64 in flight');
+      });
+    });
   });
 
   it('says 100 % of nothing less', async () => {
@@ -152,6 +164,20 @@ describe('elsewhere', () => {
       },
       { type: 'throttle', scope: 'account', operation: 'PutSnapshotBlock' },
     ]);
+  });
+
+  it('tells a human of retries, one of a crowd, unless told to be quiet', async () => {
+    const retry = { operation: 'PutSnapshotBlock', attempt: 1, delayMs: 50 };
+    for (const quiet of [false, true]) {
+      const { output, stderr } = makeOutput({ quiet });
+      await withProgress(output, 'upload', (on) => {
+        for (let count = 0; count < 64; count += 1) {
+          on.retry?.({ ...retry, error: new Error('the connection was reset') });
+        }
+        return Promise.resolve();
+      });
+      expect(stderr()).toBe(quiet ? '' : 'trying again, attempt 2: the connection was reset\n');
+    }
   });
 
   it('ends with the job, also when that fails', async () => {

@@ -85,16 +85,24 @@ export class ServiceUnderTest {
 
   /** Call at the top of a file: `const service = await ServiceUnderTest.start()`. */
   static async start(options: Partial<LocalEbsOptions> = {}): Promise<ServiceUnderTest> {
+    const service = await ServiceUnderTest.startAlone(options);
+    afterAll(() => service.close());
+    return service;
+  }
+
+  /** For inside a test, which must close it. */
+  static async startAlone(options: Partial<LocalEbsOptions> = {}): Promise<ServiceUnderTest> {
     const directory = await mkdtemp(join(tmpdir(), 'ebs-local-'));
     const clock = { ms: Date.parse('2026-09-25T11:57:20.570Z'), now: () => clock.ms };
     const ebs = await LocalEbs.start({ directory, clock, ...options });
-    const service = new ServiceUnderTest(ebs, clock);
-    afterAll(async () => {
-      service.#agent.destroy();
-      await ebs.close();
-      await rm(directory, { recursive: true, force: true });
-    });
-    return service;
+    return new ServiceUnderTest(ebs, clock);
+  }
+
+  /** Closes service and client, and removes the folder. */
+  async close(): Promise<void> {
+    this.#agent.destroy();
+    await this.ebs.close();
+    await rm(this.ebs.directory, { recursive: true, force: true });
   }
 
   /** Signs and sends one request. */

@@ -193,7 +193,8 @@ export class SnapshotWriter extends Writable {
     const onAbort = (): void => void this.destroy(abortError(signal));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#detach = () => signal.removeEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
+    // In the next tick, so that a pipeline still gets to hear the reason.
+    if (signal.aborted) process.nextTick(onAbort);
   }
 
   async #take(chunk: unknown, encoding: BufferEncoding): Promise<void> {

@@ -34,6 +34,8 @@ void Report(Napi::Env env, const std::vector<BlockFacts>& facts,
             Napi::FunctionReference* callback) {
   auto flags = Napi::Uint8Array::New(env, facts.size());
   auto digests = Napi::Uint8Array::New(env, facts.size() * kDigestSize);
+  // A worker that is being terminated gets nothing.
+  if (flags.IsEmpty() || digests.IsEmpty()) return;
   for (size_t i = 0; i < facts.size(); i++) {
     flags.Data()[i] = facts[i].is_zero ? 1 : 0;
     if (facts[i].is_zero) continue;
@@ -74,13 +76,17 @@ BlockInspector::~BlockInspector() {
 }
 
 void BlockInspector::Inspect(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
   auto blocks = info[0].As<Napi::Array>();
   auto job = std::make_unique<Job>();
   job->kernels = KernelsFrom(info[1].As<Napi::Object>());
   job->block_array = Napi::Persistent(blocks.As<Napi::Object>());
   job->callback = Napi::Persistent(info[2].As<Napi::Function>());
   for (uint32_t i = 0; i < blocks.Length(); i++) {
-    job->blocks.push_back(blocks.Get(i).As<Napi::Uint8Array>().Data());
+    const uint8_t* bytes = blocks.Get(i).As<Napi::Uint8Array>().Data();
+    // Of a worker that is being terminated, nothing can be read.
+    if (bytes == nullptr) return;
+    job->blocks.push_back(bytes);
   }
   job->facts.resize(job->blocks.size());
   if (core_->pending_count++ == 0) core_->on_finish.Ref(info.Env());

@@ -51,11 +51,13 @@ ReadRequest RequestFrom(Napi::Object setup) {
   };
 }
 
-Napi::Object BatchToJs(Napi::Env env, const std::vector<BlockRun>& runs) {
+Napi::Value BatchToJs(Napi::Env env, const std::vector<BlockRun>& runs) {
   size_t data_count = 0;
   for (const BlockRun& run : runs) data_count += run.slot >= 0;
   auto numbers = Napi::Float64Array::New(env, runs.size() * kRunFields);
   auto digests = Napi::Uint8Array::New(env, data_count * kDigestSize);
+  // A worker that is being terminated gets nothing.
+  if (numbers.IsEmpty() || digests.IsEmpty()) return env.Undefined();
   double* number = numbers.Data();
   uint8_t* digest = digests.Data();
   for (const BlockRun& run : runs) {
@@ -89,6 +91,9 @@ Napi::Function BlockReader::Define(Napi::Env env) {
 
 BlockReader::BlockReader(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   auto setup = info[0].As<Napi::Object>();
+  ReadRequest request = RequestFrom(setup);
+  // Of a worker that is being terminated, nothing can be read; its reader does nothing.
+  if (request.memory == nullptr) return;
   auto core = std::make_unique<Core>();
   core->owner = this;
   core->memory = Napi::Persistent(setup.Get("memory").As<Napi::Uint8Array>());
@@ -105,13 +110,14 @@ BlockReader::BlockReader(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   core_->on_change.Unref(info.Env());
   auto on_change = [core = core_] { core->on_change.NonBlockingCall(); };
   auto on_end = [core = core_] { core->LetGo(); };
-  core_->session = std::make_unique<ReadSession>(RequestFrom(setup), on_change, on_end);
+  core_->session = std::make_unique<ReadSession>(std::move(request), on_change, on_end);
   if (!core_->session->Start()) core_->LetGo();
 }
 
 BlockReader::~BlockReader() { LetGoOfCore(); }
 
 Napi::Value BlockReader::Opened(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return info.Env().Undefined();
   SourceInfo source;
   Status status;
   switch (core_->session->Opened(&source, &status)) {
@@ -130,6 +136,7 @@ Napi::Value BlockReader::Opened(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value BlockReader::Take(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return info.Env().Undefined();
   std::vector<BlockRun> runs;
   Status status;
   switch (core_->session->Take(&runs, &status)) {
@@ -144,6 +151,7 @@ Napi::Value BlockReader::Take(const Napi::CallbackInfo& info) {
 }
 
 void BlockReader::Wait(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
   waiters_.push_back(Napi::Persistent(info[0].As<Napi::Function>()));
   core_->on_change.Ref(info.Env());
   core_->session->WaitForChange();
@@ -156,10 +164,12 @@ void BlockReader::GiveBack(const Napi::CallbackInfo& info) {
   Napi::Error::New(info.Env(), "A slot was given back twice").ThrowAsJavaScriptException();
 }
 
-void BlockReader::Stop(const Napi::CallbackInfo&) { core_->session->Stop(); }
+void BlockReader::Stop(const Napi::CallbackInfo&) {
+  if (core_ != nullptr) core_->session->Stop();
+}
 
 Napi::Value BlockReader::Stopped(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), core_->session->HasEnded());
+  return Napi::Boolean::New(info.Env(), core_ == nullptr || core_->session->HasEnded());
 }
 
 // Whoever waits would wait for ever: the last change may not have been reported yet.

@@ -37,7 +37,7 @@ class BlockReader : public Napi::ObjectWrap<BlockReader> {
   void CallWaiters(Napi::Env env);
   static void OnChange(Napi::Env env, Napi::Function, Core* core, void*);
 
-  // Null once it has been let go of.
+  // Null once it has been let go of, or when the environment is ending.
   Core* core_ = nullptr;
   // While there are any, the event loop is kept alive, and so is this object, through the
   // functions.

@@ -95,10 +95,12 @@ interface NativeParts {
 function makeParts(binding: NativeBinding, setup: Omit<NativeReaderSetup, 'memory'>): NativeParts {
   const memory = new SlotMemory({
     slotCount: setup.slotCount,
-    onFree: (slot) => handle.giveBack(slot),
+    // Weak, for native code keeps the memory: a reader that was abandoned could never be collected.
+    onFree: (slot) => handleRef.deref()?.giveBack(slot),
     bytesToPage: (bytes) => binding.bytesToPage(bytes),
   });
   const handle = new binding.BlockReader({ ...setup, memory: memory.view(0) });
+  const handleRef = new WeakRef(handle);
   return { handle, memory };
 }
 

@@ -19,7 +19,7 @@ const suite = new Benchmark.Suite()
   .add('native engine', contender(loadEngine({ engine: 'native' })));
 
 suite.on('complete', () => {
-  const results = [...suite];
+  const results = Array.from(suite);
   const baseline = results[0].hz;
   for (const { name, hz, stats } of results) {
     const gibPerSecond = (hz * BLOCK_COUNT * 524_288) / 2 ** 30;

@@ -57,14 +57,16 @@ export function indexOfKey(key: string): number {
   return Number.parseInt(key.slice(-8), 16);
 }
 
-/** The highest block put to a snapshot, or undefined when there is none. */
-export async function lastBlock(
+/** The highest block of a snapshot that has bytes, among the last `limit` that were put; undefined when there is none. */
+export async function lastBlockWithBytes(
   metadata: Metadata,
   snapshotId: string,
-): Promise<{ blockIndex: number; record: BlockRecord } | undefined> {
-  const entries = metadata.iterator({ ...blockRange(snapshotId), reverse: true, limit: 1 });
+  limit: number,
+): Promise<{ blockIndex: number; slot: Slot } | undefined> {
+  const entries = metadata.iterator({ ...blockRange(snapshotId), reverse: true, limit });
   for await (const [key, value] of entries) {
-    return { blockIndex: indexOfKey(key), record: decodeBlock(value) };
+    const { slot } = decodeBlock(value);
+    if (slot !== null) return { blockIndex: indexOfKey(key), slot };
   }
   return undefined;
 }

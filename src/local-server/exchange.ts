@@ -13,7 +13,7 @@ import {
   subjectOf,
   type Incoming,
 } from './incoming.ts';
-import { receiveBody, type RawBody } from './receive-body.ts';
+import { receiveBody } from './receive-body.ts';
 import type { ReceivedBody, Service } from './service.ts';
 import type { SignatureVerifier } from './verify-signature.ts';
 import { BLOCK_SIZE, HEADER } from './wire-table.ts';
@@ -45,16 +45,12 @@ export async function exchange(
   const opened = parties.history.open();
   const incoming = readIncoming(request);
   const { buffers } = parties.service;
-  if (!carriesBlock(incoming)) {
-    const buffer = Buffer.allocUnsafe(smallBodySize(incoming));
-    await converse(parties, { opened, incoming, response, buffer });
-    return;
-  }
-  const buffer = await buffers.lease();
+  const isBlock = carriesBlock(incoming);
+  const buffer = isBlock ? await buffers.lease() : Buffer.allocUnsafe(smallBodySize(incoming));
   try {
     await converse(parties, { opened, incoming, response, buffer });
   } finally {
-    buffers.release(buffer);
+    if (isBlock) buffers.release(buffer);
   }
 }
 
@@ -81,7 +77,8 @@ async function converse(
     dropConnection(parties, current);
     return;
   }
-  const body = await hashReceived(raw, current, parties.hashBlock);
+  if (fault === 'corrupt' && carriesBlock(incoming)) flipBit(raw.bytes);
+  const body = { ...raw, digest: await hashBody(raw.bytes, parties.hashBlock) };
   const answer = await dispatch(parties, incoming, body, () => {
     if (typeof fault === 'object') throw faultRefusal(fault);
   });
@@ -93,15 +90,6 @@ async function converse(
   if (fault === 'corrupt' && answer.body instanceof Uint8Array) flipBit(answer.body);
   note(parties.history, current, { answer, body });
   sendAnswer(response, answer);
-}
-
-async function hashReceived(
-  raw: RawBody,
-  { fault, incoming }: Exchange,
-  hashBlock: HashBlock,
-): Promise<ReceivedBody> {
-  if (fault === 'corrupt' && carriesBlock(incoming)) flipBit(raw.bytes);
-  return { ...raw, digest: await hashBody(raw.bytes, hashBlock) };
 }
 
 function dropConnection(

@@ -4,7 +4,7 @@ import {
   blockRange,
   decodeBlock,
   encodeBlock,
-  lastBlock,
+  lastBlockWithBytes,
   walkBlocks,
   ZERO_DIGEST,
   type BlockRecord,
@@ -38,6 +38,8 @@ export type PutOutcome = 'stored' | 'sealed' | 'deleted' | 'conflict';
 
 /** Activity is written to the record no more often than this; Timeout counts minutes. */
 const ACTIVITY_STORE_MS = 10_000;
+/** Zero blocks at the end of a volume that opening looks past to find one that must have bytes. */
+const BLOCKS_CHECKED_MAX = 1024;
 
 /**
  * Snapshots, their blocks and the client tokens of one folder. A promise that has resolved is safe against kill -9:
@@ -242,14 +244,11 @@ export class SnapshotStore {
 
   /** The highest block stands for all: a file that was removed or cut off is found without reading every record. */
   async #checkBytes(directory: string, snapshotId: string): Promise<void> {
-    const last = await lastBlock(this.#metadata, snapshotId);
-    const slot = last?.record.slot ?? null;
-    if (last === undefined || slot === null) return;
-    const { blockIndex } = last;
-    if (await this.#volumes.holds({ snapshotId, blockIndex, slot })) return;
+    const last = await lastBlockWithBytes(this.#metadata, snapshotId, BLOCKS_CHECKED_MAX);
+    if (last === undefined || (await this.#volumes.holds({ snapshotId, ...last }))) return;
     throw new StoreError(
       'STORE_DAMAGED',
-      `${directory} is damaged: the bytes of block ${blockIndex} of ${snapshotId} are gone.`,
+      `${directory} is damaged: the bytes of block ${last.blockIndex} of ${snapshotId} are gone.`,
     );
   }
 

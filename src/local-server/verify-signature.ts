@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { canonicalRequest } from './canonical-request.ts';
 import { SIGNATURE_SKEW_MS } from './wire-table.ts';
 
 /** What a client signs with. */
@@ -96,8 +97,16 @@ export class SignatureVerifier {
     this.#checkIdentity(authorization, headers);
     const timestamp = checkTime(headers, authorization, nowMs);
     const payloadHash = checkPayload(headers.get('x-amz-content-sha256'), request);
-    const canonical = canonicalRequest({ request, headers, authorization, payloadHash });
-    const { date, region, service } = authorization;
+    const { date, region, service, signedHeaders } = authorization;
+    const { method, url } = request;
+    const canonical = canonicalRequest({
+      method,
+      url,
+      service,
+      signedHeaders,
+      headers,
+      payloadHash,
+    });
     const stringToSign = [
       'AWS4-HMAC-SHA256',
       timestamp,
@@ -169,7 +178,14 @@ function parseAuthorization(text: string | undefined): Authorization {
       "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.",
     );
   }
-  return { ...scope, signedHeaders: signedHeaders.split(';'), signature };
+  const names = signedHeaders.split(';');
+  if (!names.includes('host')) {
+    throw new SignatureError(
+      'mismatch',
+      "'Host' must be a 'SignedHeader' in the AWS Authorization.",
+    );
+  }
+  return { ...scope, signedHeaders: names, signature };
 }
 
 /** Returns the timestamp (yyyymmddThhmmssZ) after comparing it with the scope and with `nowMs`. */
@@ -215,86 +231,6 @@ function checkPayload(declared: string | undefined, { bodySha256Hex }: SignedReq
     throw new SignatureError('mismatch', MISMATCH);
   }
   return declared ?? bodySha256Hex ?? '';
-}
-
-interface CanonicalParts {
-  readonly request: SignedRequest;
-  readonly headers: ReadonlyMap<string, string>;
-  readonly authorization: Authorization;
-  readonly payloadHash: string;
-}
-
-function canonicalRequest({
-  request,
-  headers,
-  authorization,
-  payloadHash,
-}: CanonicalParts): string {
-  const { signedHeaders, service } = authorization;
-  const [path = '', query = ''] = splitOnce(request.url, '?');
-  if (!signedHeaders.includes('host')) {
-    throw new SignatureError(
-      'mismatch',
-      "'Host' must be a 'SignedHeader' in the AWS Authorization.",
-    );
-  }
-  return [
-    request.method,
-    // S3 alone signs the path as it is on the wire; all others normalise and encode it once more.
-    service === 's3' ? path : canonicalPath(path),
-    canonicalQuery(query),
-    ...signedHeaders.map((name) => `${name}:${headers.get(name) ?? ''}`),
-    '',
-    signedHeaders.join(';'),
-    payloadHash,
-  ].join('\n');
-}
-
-function canonicalPath(path: string): string {
-  const kept: string[] = [];
-  for (const segment of path.split('/')) {
-    if (segment === '..') kept.pop();
-    else if (segment !== '' && segment !== '.') kept.push(encode(segment));
-  }
-  return `/${kept.join('/')}${kept.length > 0 && path.endsWith('/') ? '/' : ''}`;
-}
-
-function canonicalQuery(query: string): string {
-  return query
-    .split('&')
-    .filter((pair) => pair !== '')
-    .map((pair) => splitOnce(pair, '='))
-    .map(([name = '', value = '']) => [encode(decode(name)), encode(decode(value))] as const)
-    .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&');
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
-
-function splitOnce(text: string, separator: string): string[] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** Percent-encodes all but the unreserved characters of RFC 3986 section 2.3. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
-
-/** Undoes percent-encoding; text with a broken escape is taken as it is. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function basicTime(ms: number): string | undefined {

@@ -6,7 +6,7 @@ import {
   blockKey,
   decodeBlock,
   encodeBlock,
-  lastBlock,
+  lastBlockWithBytes,
   walkBlocks,
   type Metadata,
 } from '../../../src/local-server/block-records.ts';
@@ -48,7 +48,7 @@ test('a walk over a chain is the union in index order, the nearest owner winning
         walked.push([blockIndex, ownerId]);
       }
       expect(walked).toEqual([...expected].sort(([a], [b]) => a - b));
-      const last = await lastBlock(metadata, String(chain[0]));
+      const last = await lastBlockWithBytes(metadata, String(chain[0]), 5);
       expect(last?.blockIndex ?? -1).toBe(Math.max(-1, ...(layers[0] ?? [])));
     },
   );

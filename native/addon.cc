@@ -5,8 +5,8 @@
 
 #include "block_inspector.h"
 #include "block_reader.h"
-#include "limits.h"
 #include "sha256.h"
+#include "sizes.h"
 #include "zero_scan.h"
 
 // The exports of the addon: src/engine/native-binding.ts tells what they do (NativeBinding).

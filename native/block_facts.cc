@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "limits.h"
+#include "sizes.h"
 
 namespace ebs {
 

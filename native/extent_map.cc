@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "limits.h"
+#include "sizes.h"
 
 namespace ebs {
 namespace {

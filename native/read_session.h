@@ -12,7 +12,7 @@
 
 #include "block_facts.h"
 #include "extent_map.h"
-#include "limits.h"
+#include "sizes.h"
 #include "slot_list.h"
 #include "source_file.h"
 #include "status.h"

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "limits.h"
+#include "sizes.h"
 
 #if defined(__APPLE__)
 #include <sys/disk.h>

@@ -43,7 +43,7 @@ describe('native/build.mjs', () => {
     const second = await build(folder, { PATH: '/nonexistent' });
     expect(second).toMatchObject({ exitCode: 0, stderr: '' });
     expect(second.stdout).toBe('ebs-snapshot-stream: the native addon is up to date\n');
-    await appendFile(join(folder, 'native/limits.h'), '\n');
+    await appendFile(join(folder, 'native/sizes.h'), '\n');
     expect((await build(folder, { PATH: '/nonexistent' })).exitCode).toBe(1);
   });
 });

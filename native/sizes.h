@@ -1,5 +1,5 @@
-#ifndef EBS_NATIVE_LIMITS_H_
-#define EBS_NATIVE_LIMITS_H_
+#ifndef EBS_NATIVE_SIZES_H_
+#define EBS_NATIVE_SIZES_H_
 
 #include <cstddef>
 
@@ -18,4 +18,4 @@ inline constexpr size_t kRunBlocksMax = 4;
 
 }  // namespace ebs
 
-#endif  // EBS_NATIVE_LIMITS_H_
+#endif  // EBS_NATIVE_SIZES_H_

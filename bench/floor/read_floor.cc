@@ -1,0 +1,164 @@
+// read_floor FILE THREADS: the least work that any reader of blocks must do. Threads that take the
+// next run of blocks, read it past the page cache, scan and hash it with the project's kernels, and
+// nothing else: no order, no buffers that anyone keeps, no JavaScript. Prints one JSON object with
+// the figures of bench/contenders/trial.js.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "block_facts.h"
+#include "sizes.h"
+
+namespace ebs {
+namespace {
+
+constexpr Kernels FastestKernels(std::span<const Sha256Kernel> hashes,
+                                 std::span<const ZeroScanKernel> scans) {
+  return {.sha256 = &hashes.front(), .zero_scan = &scans.front()};
+}
+
+// Neighbouring blocks that one read covers.
+struct Run {
+  uint64_t first_block;
+  size_t block_count;
+};
+
+[[noreturn]] void Fail(const char* what) {
+  std::perror(what);
+  std::exit(1);
+}
+
+// Cuts [first, end) into runs.
+void AddRuns(uint64_t first, uint64_t end, std::vector<Run>* runs) {
+  for (uint64_t block = first; block < end; block += kRunBlocksMax) {
+    runs->push_back({block, std::min<size_t>(kRunBlocksMax, end - block)});
+  }
+}
+
+// What has to be read: all of a device, what a file has allocated.
+std::vector<Run> FindRuns(int descriptor, uint64_t block_count) {
+  std::vector<Run> runs;
+  uint64_t next_block = 0;
+  while (next_block < block_count) {
+    off_t data = lseek(descriptor, static_cast<off_t>(next_block * kBlockSize), SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;
+    off_t hole = data < 0 ? -1 : lseek(descriptor, data, SEEK_HOLE);
+    if (hole < 0) {
+      AddRuns(next_block, block_count, &runs);
+      break;
+    }
+    uint64_t first = std::max(next_block, static_cast<uint64_t>(data) / kBlockSize);
+    uint64_t end = (static_cast<uint64_t>(hole) + kBlockSize - 1) / kBlockSize;
+    next_block = std::min(end, block_count);
+    AddRuns(first, next_block, &runs);
+  }
+  return runs;
+}
+
+// What the threads share.
+struct Job {
+  int descriptor;
+  Kernels kernels;
+  std::vector<Run> runs;
+  // kDigestSize bytes a block, in index order; those of zero blocks are there from the start.
+  std::vector<uint8_t> digests;
+  std::atomic<size_t> next_run{0};
+};
+
+void ReadRuns(Job* job) {
+  auto* buffer = static_cast<uint8_t*>(aligned_alloc(kPageSize, kRunBlocksMax * kBlockSize));
+  for (size_t i = job->next_run++; i < job->runs.size(); i = job->next_run++) {
+    const Run& run = job->runs[i];
+    size_t size = run.block_count * kBlockSize;
+    off_t offset = static_cast<off_t>(run.first_block * kBlockSize);
+    if (pread(job->descriptor, buffer, size, offset) != static_cast<ssize_t>(size)) Fail("pread");
+    const uint8_t* blocks[kRunBlocksMax];
+    BlockFacts facts[kRunBlocksMax];
+    for (size_t k = 0; k < run.block_count; k++) blocks[k] = buffer + k * kBlockSize;
+    InspectBlocks(job->kernels, {blocks, run.block_count}, facts);
+    for (size_t k = 0; k < run.block_count; k++) {
+      if (facts[k].is_zero) continue;
+      uint8_t* digest = job->digests.data() + (run.first_block + k) * kDigestSize;
+      std::memcpy(digest, facts[k].digest, kDigestSize);
+    }
+  }
+  free(buffer);
+}
+
+// The digests of a volume that is all zero.
+std::vector<uint8_t> ZeroDigests(const Kernels& kernels, uint64_t block_count) {
+  std::vector<uint8_t> zeros(kBlockSize);
+  const uint8_t* message = zeros.data();
+  uint8_t digest[kDigestSize];
+  Sha256(*kernels.sha256, {&message, 1}, kBlockSize, digest);
+  std::vector<uint8_t> digests;
+  for (uint64_t i = 0; i < block_count; i++) {
+    digests.insert(digests.end(), digest, digest + kDigestSize);
+  }
+  return digests;
+}
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+double CpuSeconds(const rusage& usage) { return Seconds(usage.ru_utime) + Seconds(usage.ru_stime); }
+
+void RunThreads(Job* job, int thread_count) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < thread_count; i++) threads.emplace_back(ReadRuns, job);
+  for (std::thread& thread : threads) thread.join();
+}
+
+void PrintAggregate(const Job& job) {
+  uint8_t aggregate[kDigestSize];
+  const uint8_t* message = job.digests.data();
+  Sha256(*job.kernels.sha256, {&message, 1}, job.digests.size(), aggregate);
+  std::printf("\"aggregate\": \"");
+  for (uint8_t byte : aggregate) std::printf("%02x", byte);
+  std::printf("\"");
+}
+
+int Main(int argument_count, char** arguments) {
+  if (argument_count != 3) {
+    std::fprintf(stderr, "usage: read_floor FILE THREADS\n");
+    return 2;
+  }
+  Job job{.kernels = FastestKernels(Sha256Kernels(), ZeroScanKernels())};
+  job.descriptor = open(arguments[1], O_RDONLY | O_DIRECT);
+  if (job.descriptor < 0) Fail(arguments[1]);
+  uint64_t block_count = static_cast<uint64_t>(lseek(job.descriptor, 0, SEEK_END)) / kBlockSize;
+  job.digests = ZeroDigests(job.kernels, block_count);
+
+  rusage before, after;
+  getrusage(RUSAGE_SELF, &before);
+  auto start = std::chrono::steady_clock::now();
+  job.runs = FindRuns(job.descriptor, block_count);
+  RunThreads(&job, std::atoi(arguments[2]));
+  std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  getrusage(RUSAGE_SELF, &after);
+
+  // Kilobytes on Linux: getrusage(2).
+  std::printf("{\"wallSeconds\": %f, \"cpuSeconds\": %f, \"systemSeconds\": %f, ", wall.count(),
+              CpuSeconds(after) - CpuSeconds(before),
+              Seconds(after.ru_stime) - Seconds(before.ru_stime));
+  std::printf("\"peakRssMiB\": %f, ", static_cast<double>(after.ru_maxrss) / 1024);
+  PrintAggregate(job);
+  std::printf("}\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace ebs
+
+int main(int argument_count, char** arguments) { return ebs::Main(argument_count, arguments); }

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+
+/**
+ * What a contender is in its comparison: ours, another way to do the same, or what no way can beat.
+ * @typedef {'ours' | 'alternative' | 'bound'} Role
+ *
+ * One way to do the work. `measure` does it once and returns figures, each under its name with the unit.
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {Role} role
+ * @property {() => Record<string, number> | Promise<Record<string, number>>} measure
+ *
+ * Every figure of every round; sample i of each contender is of round i.
+ * @typedef {object} Comparison
+ * @property {string} title
+ * @property {{ name: string, role: Role, figures: Record<string, number[]> }[]} contenders ours first
+ *
+ * What all benchmarks can be told.
+ * @typedef {object} Settings
+ * @property {number} [rounds] default: the benchmark's own
+ * @property {number} sizeMiB data of a read benchmark's source
+ * @property {string} folder where the read benchmark puts its file, on the disk to be measured
+ * @property {string[]} sources which sources to read
+ *
+ * A benchmark: what `npm run bench -- NAME` runs.
+ * @typedef {object} Benchmark
+ * @property {string} summary
+ * @property {(settings: Settings) => Promise<Comparison[]>} run
+ */
+
+/**
+ * Measures each contender once a round, in another order each time, so that whatever else goes on in the machine meets
+ * all of them alike.
+ * @param {{ title: string, rounds: number, contenders: Contender[] }} plan
+ * @returns {Promise<Comparison>}
+ */
+export async function compare({ title, rounds, contenders }) {
+  const results = contenders.map(({ name, role }) => ({ name, role, figures: {} }));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const i of shuffledIndices(contenders.length)) {
+      const sample = await contenders[i].measure();
+      for (const [name, figure] of Object.entries(sample)) {
+        (results[i].figures[name] ??= []).push(figure);
+      }
+    }
+  }
+  return { title, contenders: results };
+}
+
+/**
+ * Runs a program and returns what it printed.
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<string>}
+ * @throws when it cannot be run, or fails: with what it wrote to standard error.
+ */
+export function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let complaint = '';
+    child.stdout.on('data', (text) => (output += text));
+    child.stderr.on('data', (text) => (complaint += text));
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command} ended with ${signal ?? code}: ${complaint.trim()}`));
+    });
+  });
+}
+
+/** 0 to count - 1 in random order (Fisher and Yates). */
+function shuffledIndices(count) {
+  const indices = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i -= 1) {
+    const other = Math.floor(Math.random() * (i + 1));
+    [indices[i], indices[other]] = [indices[other], indices[i]];
+  }
+  return indices;
+}

@@ -16,7 +16,7 @@ export async function run({ rounds = 5, sources, ...options }) {
   if (!isFioThere) console.log('fio is not installed: the bound of the device is left out.\n');
   const comparisons = [];
   for (const kind of sources) {
-    const source = SOURCES[kind](options);
+    const source = makeSource(kind, options);
     if (typeof source === 'string') {
       console.log(`The source '${kind}' is left out: ${source}.\n`);
       continue;
@@ -28,6 +28,11 @@ export async function run({ rounds = 5, sources, ...options }) {
     }
   }
   return comparisons;
+}
+
+function makeSource(kind, options) {
+  if (kind in SOURCES) return SOURCES[kind](options);
+  throw new RangeError(`Expected a source among ${Object.keys(SOURCES).join(', ')}, got ${kind}`);
 }
 
 /** The first trial of ours is not counted: it warms up, and tells at which depth the others shall read. */

@@ -1,3 +1,4 @@
+import { BLOCK_SIZE } from '../../dist/base/constants.js';
 import { loadNative } from '../../dist/engine/load-native.js';
 import { secondsPerCall, throughputOf } from './throughput.js';
 
@@ -14,25 +15,28 @@ let bytes;
  * @returns {import('../harness.js').Contender}
  */
 export function memoryBound() {
-  const zeros = memory();
+  const zeros = uncachedMemory();
   return throughputOf('bound', NAME, SIZE_BYTES, () => native.isZero(0, zeros));
 }
 
 /**
- * The same as microseconds that memory takes to deliver a block.
+ * The same as nanoseconds that memory takes to deliver a block.
  * @param {string} figureName
- * @param {number} perBlock how many of the figure's units are in one microsecond for each block
  * @returns {import('../harness.js').Contender}
  */
-export function memoryBoundPerBlock(figureName, perBlock = 1) {
-  const zeros = memory();
-  const microsPerBlock = () =>
-    (secondsPerCall(() => native.isZero(0, zeros)) * 1e6 * 524_288) / SIZE_BYTES;
-  const measure = () => ({ [figureName]: microsPerBlock() * perBlock });
+export function memoryBoundPerBlock(figureName) {
+  const zeros = uncachedMemory();
+  const measure = () => ({
+    [figureName]: (secondsPerCall(() => native.isZero(0, zeros)) * 1e9 * BLOCK_SIZE) / SIZE_BYTES,
+  });
   return { role: 'bound', name: NAME, measure };
 }
 
-/** Written before it is read: pages that were never written are all the same one, and that is in the cache. */
-function memory() {
+/**
+ * Zeros that no cache holds. Written before they are read: pages that were never written are all the same one, and that is
+ * in the cache.
+ * @returns {Buffer}
+ */
+export function uncachedMemory() {
   return (bytes ??= Buffer.alloc(SIZE_BYTES, 1).fill(0));
 }

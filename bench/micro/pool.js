@@ -37,7 +37,7 @@ function buffers(use) {
     timed('alternative', 'new SharedArrayBuffer', () =>
       use(new Uint8Array(new SharedArrayBuffer(BLOCK_SIZE))),
     ),
-    memoryBoundPerBlock(FIGURE, 1000),
+    memoryBoundPerBlock(FIGURE),
   ];
 }
 
@@ -52,7 +52,7 @@ function views() {
     timed('alternative', 'Buffer.from', () =>
       Buffer.from(shared, nextSlot() * BLOCK_SIZE, BLOCK_SIZE),
     ),
-    memoryBoundPerBlock(FIGURE, 1000),
+    memoryBoundPerBlock(FIGURE),
   ];
 }
 

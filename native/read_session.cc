@@ -41,7 +41,7 @@ Progress ReadSession::Opened(SourceInfo* info, Status* status) {
 
 Progress ReadSession::Take(std::vector<BlockRun>* runs, Status* status) {
   std::lock_guard lock(mutex_);
-  is_reading_wanted_ = true;
+  if (!std::exchange(is_reading_wanted_, true)) changed_.notify_one();
   is_news_ = false;
   while (handed_out_ < claimed_ && WorkAt(handed_out_).is_done) {
     const Work& work = WorkAt(handed_out_);
@@ -52,7 +52,7 @@ Progress ReadSession::Take(std::vector<BlockRun>* runs, Status* status) {
     Collect(work, runs);
     handed_out_++;
   }
-  changed_.notify_all();
+  WakeClaimer();
   if (!runs->empty()) return Progress::kReady;
   return is_all_claimed_ && handed_out_ == claimed_ ? Progress::kEnd : Progress::kNothingNew;
 }
@@ -65,14 +65,15 @@ void ReadSession::WaitForChange() {
 
 bool ReadSession::GiveBack(uint32_t slot) {
   std::lock_guard lock(mutex_);
-  changed_.notify_all();
-  return slots_.GiveBack(slot);
+  bool is_taken = slots_.GiveBack(slot);
+  WakeClaimer();
+  return is_taken;
 }
 
 void ReadSession::Stop() {
   std::lock_guard lock(mutex_);
   is_stopping_ = true;
-  changed_.notify_all();
+  changed_.notify_one();
 }
 
 bool ReadSession::HasEnded() {
@@ -151,8 +152,10 @@ ReadSession::Work* ReadSession::Claim() {
   bool is_data = status.ok() && !is_hole;
 
   std::unique_lock lock(mutex_);
-  uint64_t slots_wanted = is_data ? std::min<uint64_t>(count, slots_.slot_count()) : 0;
-  changed_.wait(lock, [&] { return is_stopping_ || CanClaim(slots_wanted); });
+  slots_awaited_ = is_data ? std::min<uint64_t>(count, slots_.slot_count()) : 0;
+  is_claimer_waiting_ = true;
+  changed_.wait(lock, [this] { return is_stopping_ || CanClaim(); });
+  is_claimer_waiting_ = false;
   if (is_stopping_) return nullptr;
   if (is_data) count = std::min<uint64_t>(count, slots_.free_count());
   Work& work = WorkAt(claimed_++);
@@ -161,6 +164,7 @@ ReadSession::Work* ReadSession::Claim() {
   work.is_hole = is_hole;
   work.is_done = false;
   work.status = status;
+  unfinished_++;
   for (uint64_t i = 0; is_data && i < count; i++) work.slots[i] = slots_.Take();
   next_block_ += count;
   is_all_claimed_ = next_block_ == end_block_;
@@ -186,10 +190,15 @@ Status ReadSession::FindNext(bool* is_hole, uint64_t* count) {
 
 // Whether there is room in the ring and slots enough. When the caller has all blocks that there
 // are, one slot is enough: it may be waiting for one block more before it gives any back.
-bool ReadSession::CanClaim(uint64_t slots_wanted) const {
+bool ReadSession::CanClaim() const {
   if (claimed_ - handed_out_ >= kWorkMax) return false;
-  if (slots_.free_count() >= slots_wanted) return true;
+  if (slots_.free_count() >= slots_awaited_) return true;
   return slots_.free_count() > 0 && claimed_ == handed_out_;
+}
+
+// Waking a thread that cannot go on costs as much as one that can.
+void ReadSession::WakeClaimer() {
+  if (is_claimer_waiting_ && CanClaim()) changed_.notify_one();
 }
 
 void ReadSession::Fill(Work* work) {
@@ -220,10 +229,27 @@ void ReadSession::Publish(Work* work) {
   for (uint64_t i = 0; !work->is_hole && i < work->count; i++) {
     if (is_failed || work->facts[i].is_zero) slots_.GiveBack(work->slots[i]);
   }
-  if (is_failed) is_stopping_ = true;
   work->is_done = true;
-  changed_.notify_all();
-  if (work == &WorkAt(handed_out_)) NoteChange(std::move(lock));
+  unfinished_--;
+  if (is_failed) {
+    is_stopping_ = true;
+    changed_.notify_one();
+  } else {
+    WakeClaimer();
+  }
+  if (IsWorthAHop()) NoteChange(std::move(lock));
+}
+
+// A hop into JavaScript costs the same for one block as for many, so few ready blocks wait for more
+// as long as a thread is at work that brings more, or the failure that ends it all.
+bool ReadSession::IsWorthAHop() {
+  uint64_t ready = 0;
+  for (uint64_t i = handed_out_; i < claimed_ && WorkAt(i).is_done; i++) {
+    if (!WorkAt(i).status.ok()) return true;
+    ready += WorkAt(i).count;
+    if (ready >= kHopBlocks) return true;
+  }
+  return ready > 0 && unfinished_ == 0;
 }
 
 void ReadSession::Collect(const Work& work, std::vector<BlockRun>* runs) const {

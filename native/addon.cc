@@ -1,4 +1,5 @@
 #include <napi.h>
+#include <sys/mman.h>
 
 #include <cstdint>
 #include <vector>
@@ -14,7 +15,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 1;
+constexpr int kBindingVersion = 2;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {
@@ -23,9 +24,15 @@ Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {
   return names;
 }
 
-Napi::Value BytesToPage(const Napi::CallbackInfo& info) {
-  auto address = reinterpret_cast<uintptr_t>(info[0].As<Napi::Uint8Array>().Data());
-  return Napi::Number::New(info.Env(), static_cast<double>(-address % kPageSize));
+Napi::Value AlignSlots(const Napi::CallbackInfo& info) {
+  auto memory = info[0].As<Napi::Uint8Array>();
+  auto address = reinterpret_cast<uintptr_t>(memory.Data());
+  uintptr_t bytes_to_page = -address % kPageSize;
+#if defined(MADV_HUGEPAGE)
+  // Slots are filled and read whole. Of small pages, each costs a fault at its first use.
+  madvise(memory.Data() + bytes_to_page, memory.ByteLength() - bytes_to_page, MADV_HUGEPAGE);
+#endif
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes_to_page));
 }
 
 Napi::Value HashMessages(const Napi::CallbackInfo& info) {
@@ -56,7 +63,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["zeroScanKernels"] = NamesOf(env, ZeroScanKernels());
   exports["BlockReader"] = BlockReader::Define(env);
   exports["BlockInspector"] = BlockInspector::Define(env);
-  exports["bytesToPage"] = Napi::Function::New<BytesToPage>(env, "bytesToPage");
+  exports["alignSlots"] = Napi::Function::New<AlignSlots>(env, "alignSlots");
   exports["sha256"] = Napi::Function::New<HashMessages>(env, "sha256");
   exports["isZero"] = Napi::Function::New<IsZero>(env, "isZero");
   return exports;

@@ -11,8 +11,11 @@ export interface NativeBinding {
   readonly zeroScanKernels: readonly string[];
   readonly BlockReader: new (setup: NativeReaderSetup) => NativeReaderHandle;
   readonly BlockInspector: new (setup: NativeInspectorSetup) => NativeInspectorHandle;
-  /** Bytes from the start of `bytes` to the next page border, 0 to 4095. */
-  bytesToPage(bytes: Uint8Array): number;
+  /**
+   * Bytes from the start of `memory` to the first page border in it, 0 to 4095. Asks the system to back it with huge
+   * pages, where there are any.
+   */
+  alignSlots(memory: Uint8Array): number;
   /**
    * SHA-256 of messages of equal length on the calling thread, as many side by side as the kernel takes; 32 bytes
    * each. For tests and benchmarks.
@@ -108,4 +111,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 1;
+export const BINDING_VERSION = 2;

@@ -97,7 +97,7 @@ function makeParts(binding: NativeBinding, setup: Omit<NativeReaderSetup, 'memor
     slotCount: setup.slotCount,
     // Weak, for native code keeps the memory: a reader that was abandoned could never be collected.
     onFree: (slot) => handleRef.deref()?.giveBack(slot),
-    bytesToPage: (bytes) => binding.bytesToPage(bytes),
+    align: (memory) => binding.alignSlots(memory),
   });
   const handle = new binding.BlockReader({ ...setup, memory: memory.view(0) });
   const handleRef = new WeakRef(handle);

@@ -12,8 +12,8 @@ export interface SlotMemoryOptions {
   readonly slotCount: number;
   /** Called once each time the last holder of a slot lets go. */
   readonly onFree: (slot: number) => void;
-  /** Bytes from the start of the view to the next page border. JavaScript cannot see addresses; default: 0. */
-  readonly bytesToPage?: (bytes: Uint8Array) => number;
+  /** Bytes from the start of the memory to its first page border. JavaScript cannot see addresses; default: 0. */
+  readonly align?: (memory: Uint8Array) => number;
 }
 
 /**
@@ -35,7 +35,7 @@ export class SlotMemory {
     this.slotCount = options.slotCount;
     this.#onFree = options.onFree;
     this.#buffer = new SharedArrayBuffer(options.slotCount * BLOCK_SIZE + PAGE_SIZE);
-    this.#firstSlotOffset = options.bytesToPage?.(new Uint8Array(this.#buffer, 0, 1)) ?? 0;
+    this.#firstSlotOffset = options.align?.(new Uint8Array(this.#buffer)) ?? 0;
     this.#holders = new Uint32Array(options.slotCount);
     memories.set(this.#buffer, this);
   }

@@ -47,6 +47,7 @@ const FIELDS = [
   'reason',
   'path',
   'offset',
+  'errno',
 ] as const;
 
 /** Words a failure for the user of `command`, whose flags take the place of the library's option names. */

@@ -8,14 +8,31 @@ const run = promisify(execFile);
 /** Whether this machine lets the tests make loop devices and mounts: Linux, root, losetup and mount at hand. */
 export const canUseLoopDevices: boolean = await probe();
 
+/** A loop device that a test may detach itself. */
+export interface LoopDevice {
+  readonly path: string;
+  /** Once only: the device may be somebody else's afterwards. */
+  readonly detach: () => Promise<void>;
+}
+
 /** Attaches a file to a free loop device and detaches it when the test ends. Returns the device's path. */
 export async function attachLoopDevice(path: string): Promise<string> {
-  const { stdout } = await run('losetup', ['--find', '--show', path]);
-  const device = stdout.trim();
+  return (await attachDetachable(path)).path;
+}
+
+/** Attaches a file to a free loop device and detaches it when the test ends, unless the test has done so. */
+export async function attachDetachable(file: string): Promise<LoopDevice> {
+  const { stdout } = await run('losetup', ['--find', '--show', file]);
+  const path = stdout.trim();
+  let isAttached = true;
+  const detach = async (): Promise<void> => {
+    isAttached = false;
+    await run('losetup', ['--detach', path]);
+  };
   onTestFinished(async () => {
-    await run('losetup', ['--detach', device]);
+    if (isAttached) await detach();
   });
-  return device;
+  return { path, detach };
 }
 
 /** Mounts `what` on a folder and unmounts it when the test ends. */

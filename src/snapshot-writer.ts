@@ -8,6 +8,7 @@ import { connect, type Connection } from './connection.ts';
 import { BlockAssembler } from './engine/block-assembler.ts';
 import { BlockPool } from './engine/block-pool.ts';
 import { loadEngine } from './engine/load-engine.ts';
+import { holdSlot } from './engine/slot-memory.ts';
 import { zeroBlock } from './engine/zero-block.ts';
 import type { Progress, UploadEvents } from './events.ts';
 import {
@@ -89,6 +90,7 @@ export class SnapshotWriter extends Writable {
     this.#intake = new BlockIntake({
       engine,
       assembler: new BlockAssembler(new BlockPool({ maxBytes })),
+      hold: holdSlot,
       zeroBlock,
       blockCountMax: this.#blockCount,
       put: async (block) => (await this.#started(maxBytes)).put(block),

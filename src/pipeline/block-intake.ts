@@ -22,6 +22,8 @@ export interface BlockInput {
 export interface BlockIntakeOptions {
   readonly engine: Engine;
   readonly assembler: BlockAssembler;
+  /** Keeps the memory of a block from being used anew until the function returned is called. */
+  readonly hold: (data: Uint8Array) => () => void;
   /** Makes the block that stands for zeros. */
   readonly zeroBlock: (index: number, kind: 'zero' | 'hole') => Block;
   /** Blocks in the volume. */
@@ -79,7 +81,8 @@ export class BlockIntake {
 
   /**
    * Takes one block; resolves when there is room for the next.
-   * @throws {TypeError} when it is not a block; {SourceError} ERR_EBS_SOURCE_SIZE past the end of the volume.
+   * @throws {TypeError} when it is not a block; {RangeError} when it was released before; {SourceError}
+   * ERR_EBS_SOURCE_SIZE past the end of the volume.
    */
   async takeBlock(block: BlockInput): Promise<void> {
     this.#take('blocks');
@@ -136,12 +139,16 @@ export class BlockIntake {
     input: BlockInput,
     inspected: Promise<BlockFacts[]>,
   ): Promise<void> {
+    const { index, data, kind } = input;
+    // An owner may release a block too early; its memory still holds that block until the service has it.
+    const letGo = this.#options.hold(data);
     let isReleased = false;
     const release = (): void => {
-      if (!isReleased) input.release?.();
+      if (isReleased) return;
       isReleased = true;
+      input.release?.();
+      letGo();
     };
-    const { index, data, kind } = input;
     try {
       const [[facts]] = await Promise.all([inspected, previous]);
       if (facts === undefined) throw new TypeError('the engine returned no facts');

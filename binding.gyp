@@ -16,6 +16,7 @@
         'native/block_inspector.cc',
         'native/block_reader.cc',
         'native/cpu_features.cc',
+        'native/direct_io.cc',
         'native/extent_map.cc',
         'native/hash_pool.cc',
         'native/js_values.cc',

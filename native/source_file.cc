@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "direct_io.h"
 #include "sizes.h"
 
 #if defined(__APPLE__)
@@ -118,6 +119,9 @@ Status SourceFile::FindSize() {
 // Some file systems refuse O_DIRECT when opening, some only when reading: one page is tried. Any
 // other failure of that read is left for the reading itself to find, at its place.
 void SourceFile::OpenDirect(const std::string& path) {
+  DirectIo direct_io = DirectIoOf(buffered_descriptor_);
+  if (direct_io == DirectIo::kNo) return;
+  is_direct_doubtful_ = direct_io == DirectIo::kUnknown && !is_block_device_;
   direct_descriptor_ = OpenRetrying(path, O_DIRECT);
   if (direct_descriptor_ < 0) return;
   std::unique_ptr<void, decltype(&free)> page(aligned_alloc(kPageSize, kPageSize), &free);
@@ -155,6 +159,7 @@ ssize_t SourceFile::ReadSome(std::span<const iovec> pieces, uint64_t offset) con
   if (size_t count = is_direct() ? CountAligned(pieces, offset) : 0; count > 0) {
     ssize_t size = preadv(direct_descriptor_, pieces.data(), static_cast<int>(count),
                           static_cast<off_t>(offset));
+    if (size > 0 && is_direct_doubtful_) DropBehind(offset, static_cast<size_t>(size));
     if (size >= 0 || errno == EINTR) return size;
     // A read past the cache fails as a whole, or (EINVAL) is not to be had here. One through the
     // cache gets as far as the first bad page, which tells where the failure is.
@@ -165,13 +170,19 @@ ssize_t SourceFile::ReadSome(std::span<const iovec> pieces, uint64_t offset) con
 ssize_t SourceFile::ReadBuffered(std::span<const iovec> pieces, uint64_t offset) const {
   ssize_t size = preadv(buffered_descriptor_, pieces.data(), static_cast<int>(pieces.size()),
                         static_cast<off_t>(offset));
-#if defined(POSIX_FADV_DONTNEED)
-  // A disk is read once and is larger than memory: left in the cache, it would drive out all else.
-  if (size > 0) {
-    posix_fadvise(buffered_descriptor_, static_cast<off_t>(offset), size, POSIX_FADV_DONTNEED);
-  }
-#endif
+  if (size > 0) DropBehind(offset, static_cast<size_t>(size));
   return size;
+}
+
+// A disk is read once and is larger than memory: left in the cache, it would drive out all else.
+void SourceFile::DropBehind(uint64_t offset, size_t size) const {
+#if defined(POSIX_FADV_DONTNEED)
+  posix_fadvise(buffered_descriptor_, static_cast<off_t>(offset), static_cast<off_t>(size),
+                POSIX_FADV_DONTNEED);
+#else
+  (void)offset;
+  (void)size;
+#endif
 }
 
 }  // namespace ebs

@@ -45,9 +45,12 @@ class SourceFile {
   void OpenDirect(const std::string& path);
   ssize_t ReadSome(std::span<const iovec> pieces, uint64_t offset) const;
   ssize_t ReadBuffered(std::span<const iovec> pieces, uint64_t offset) const;
+  void DropBehind(uint64_t offset, size_t size) const;
 
   int buffered_descriptor_ = -1;
   int direct_descriptor_ = -1;
+  // Whether reads of direct_descriptor_ may leave pages in the cache nevertheless.
+  bool is_direct_doubtful_ = false;
   uint64_t size_bytes_ = 0;
   bool is_block_device_ = false;
 };

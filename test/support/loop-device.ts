@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { access } from 'node:fs/promises';
+import { access, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const run = promisify(execFile);
 
@@ -41,6 +43,25 @@ export async function mount(what: string, folder: string, ...options: string[]):
   onTestFinished(async () => {
     await run('umount', [folder]);
   });
+}
+
+/** A file system that can be made on a loop device. */
+export type FileSystem = 'ext4' | 'xfs' | 'btrfs';
+
+/** Bytes of {@link makeFileSystem}: what xfs needs at least. */
+const FILE_SYSTEM_BYTES = 320 * 1024 * 1024;
+
+/** Makes a file system in a sparse file and mounts it until the test ends. Returns the folder. */
+export async function makeFileSystem(kind: FileSystem, options = 'defaults'): Promise<string> {
+  const parent = await temporaryFolder();
+  const image = join(parent, `${kind}.img`);
+  await writeFile(image, '');
+  await truncate(image, FILE_SYSTEM_BYTES);
+  await run(`mkfs.${kind}`, ['-q', image]);
+  const folder = join(parent, 'mnt');
+  await mkdir(folder);
+  await mount(image, folder, '-o', `loop,${options}`);
+  return folder;
 }
 
 async function probe(): Promise<boolean> {

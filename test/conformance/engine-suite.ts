@@ -13,6 +13,7 @@ import { ZERO_BLOCK_DATA } from '../../src/engine/zero-block.ts';
 import type { Block, Engine, EngineReader, ReadOptions } from '../../src/engine/engine.ts';
 import { attachLoopDevice, canUseLoopDevices, mount } from '../support/loop-device.ts';
 import { openFilesBelow } from '../support/open-files.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
@@ -137,6 +138,31 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
         expect(isSame).toEqual([true, false, true]);
         for (const block of [...held, ...blocks]) block.release();
       });
+
+      it.each([1, 2, 3, 5])(
+        'has never more than %i blocks out with as many buffers',
+        async (slots) => {
+          const disk = diskOf('ddd0dddddddddd00ddddd', slots);
+          const options = { maxBufferBytes: slots * BLOCK_SIZE };
+          const reader = await openTested(engine, await fileOf(disk), options);
+          const random = seededRandom(slots);
+          const held: Block[] = [];
+          let dataCount = 0;
+          for (let blocks = await reader.next(); blocks.length > 0; blocks = await reader.next()) {
+            held.push(...blocks.filter(({ kind }) => kind === 'data'));
+            expect(held.length).toBeLessThanOrEqual(slots);
+            expect(new Set(held.map(({ data }) => data.byteOffset)).size).toBe(held.length);
+            if (held.length < slots) continue;
+            // Held longest or not: its bytes are still its own.
+            const [block] = held.splice(Math.floor(random() * slots), 1);
+            expect(openssl(block?.data ?? Buffer.alloc(0))).toBe(toHex(block?.digest ?? disk));
+            block?.release();
+            dataCount += 1;
+          }
+          for (const block of held) block.release();
+          expect(dataCount + held.length).toBe(18);
+        },
+      );
 
       it('takes a second release of a block for nothing', async () => {
         const disk = diskOf('dddd');

@@ -30,6 +30,11 @@ export function receiveBody(request: IncomingMessage, buffer: Buffer): Promise<R
     };
     const onEnd = (): void => end(false);
     const onCut = (): void => end(true);
+    // The connection was dropped while the request waited for the buffer: there will be no event.
+    if (request.destroyed) {
+      end(true);
+      return;
+    }
     request.on('data', onData).on('end', onEnd).on('close', onCut).on('timeout', onCut);
     // A socket error is followed by 'close'; without a listener it would end the process.
     request.on('error', () => undefined);

@@ -83,6 +83,9 @@ Status SourceFile::Open(const std::string& path) {
 }
 
 void SourceFile::Close() {
+  // What was read last may have been busy when it was to be dropped, and what the kernel read ahead
+  // may have come after that.
+  if (buffered_descriptor_ >= 0 && (is_direct_doubtful_ || !is_direct())) DropBehind(0, 0);
   if (direct_descriptor_ >= 0 && direct_descriptor_ != buffered_descriptor_) {
     close(direct_descriptor_);
   }
@@ -174,7 +177,8 @@ ssize_t SourceFile::ReadBuffered(std::span<const iovec> pieces, uint64_t offset)
   return size;
 }
 
-// A disk is read once and is larger than memory: left in the cache, it would drive out all else.
+// Drops `size` bytes from `offset` on, or all that follow where it is 0. A disk is read once and is
+// larger than memory: left in the cache, it would drive out all else.
 void SourceFile::DropBehind(uint64_t offset, size_t size) const {
 #if defined(POSIX_FADV_DONTNEED)
   posix_fadvise(buffered_descriptor_, static_cast<off_t>(offset), static_cast<off_t>(size),

@@ -11,6 +11,7 @@ import {
   StartSnapshotCommand,
   type StartSnapshotRequest,
 } from '@aws-sdk/client-ebs';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
 import { abortError, ServiceError, SnapshotError, TransportError } from '../base/errors.ts';
@@ -222,9 +223,17 @@ export class SdkTransport implements Transport {
   async #call<T>(facts: CallFacts, body: (send: Send) => Promise<T>): Promise<T> {
     const { signal } = facts;
     if (signal?.aborted === true) throw abortError(signal);
-    const send: Send = (command, payloadHash) => {
+    const send: Send = async (command, payloadHash) => {
       this.#prepare(command, payloadHash);
-      return this.#client.send(command, signal === undefined ? {} : { abortSignal: signal });
+      const requestOf = watchRequest(command);
+      try {
+        return await this.#client.send(
+          command,
+          signal === undefined ? {} : { abortSignal: signal },
+        );
+      } finally {
+        endUnsentBody(requestOf());
+      }
     };
     try {
       return await body(send);
@@ -254,6 +263,28 @@ export class SdkTransport implements Transport {
       { name: 'payloadHashMiddleware', step: 'build', priority: 'low' },
     );
   }
+}
+
+/** Notes the request that an answer belongs to. Handlers that are not Node's leave none. */
+function watchRequest<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>({
+  middlewareStack: stack,
+}: Command<Input, Output>): () => ClientRequest | undefined {
+  let request: ClientRequest | undefined;
+  stack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { body } = result.response as { readonly body?: Partial<IncomingMessage> };
+      request = (body as { readonly req?: ClientRequest } | undefined)?.req;
+      return result;
+    },
+    { name: 'requestWatchMiddleware', step: 'deserialize', priority: 'low' },
+  );
+  return () => request;
+}
+
+/** An answer can come before the body was sent to its end. Its bytes may then change, so nothing may send the rest. */
+function endUnsentBody(request: ClientRequest | undefined): void {
+  if (request?.writableFinished === false) request.destroy();
 }
 
 /** What the SDK throws, in any of its shapes: an answer of the service, a failed socket, an abort, a missing setting. */

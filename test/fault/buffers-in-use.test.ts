@@ -10,6 +10,7 @@ import { sha256 } from '../../src/base/digest.ts';
 import { BLOCK_SIZE, BlockReader, SnapshotWriter, type Block } from '../../src/index.ts';
 import { diskOf, expectedPuts } from '../support/disk-content.ts';
 import { HeldPuts } from '../support/held-puts.ts';
+import type { LocalEbs } from '../../src/local.ts';
 import { startLocalService } from '../support/local-service.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -67,16 +68,8 @@ describe('a block that its owner releases while it waits to be sent', () => {
 it('a block is released after the socket that carried it is destroyed', async () => {
   const { ebs } = await startLocalService();
   const puts = await startDeafServer();
-  const { endpoint, region, credentials } = ebs;
   const agent = new DivertingAgent();
-  const client = new EBSClient({
-    endpoint,
-    region,
-    credentials: credentials as { accessKeyId: string; secretAccessKey: string },
-    requestHandler: { httpAgent: agent },
-  });
-  onTestFinished(() => client.destroy());
-  const writer = new SnapshotWriter({ client, params: { VolumeSize: 1 } });
+  const writer = new SnapshotWriter({ client: clientOf(ebs, agent), params: { VolumeSize: 1 } });
   writer.on('error', () => undefined);
   writer.on('snapshot', () => (agent.divertTo = puts));
   const socketsAtRelease: string[] = [];
@@ -96,6 +89,31 @@ it('a block is released after the socket that carried it is destroyed', async ()
   expect(socketsAtRelease).toEqual(Array(8).fill('gone'));
 });
 
+it('a block whose answer comes too early is released after its socket is destroyed', async () => {
+  const { ebs } = await startLocalService();
+  const answer =
+    'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+  const agent = new DivertingAgent();
+  const writer = new SnapshotWriter({ client: clientOf(ebs, agent), params: { VolumeSize: 1 } });
+  writer.on('error', () => undefined);
+  const hasty = await startDeafServer((socket) => socket.write(answer));
+  writer.on('snapshot', () => (agent.divertTo = hasty));
+  const released = new Promise<string>((resolve) => {
+    const data = Buffer.alloc(BLOCK_SIZE, 1);
+    const release = (): void => resolve(agent.diverted[0]?.destroyed === true ? 'gone' : 'there');
+    writer.write({ index: 0, data, digest: sha256(data), release });
+  });
+  expect(await released).toBe('gone');
+  writer.destroy();
+  await expect(writer.done()).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+function clientOf({ endpoint, region, credentials }: LocalEbs, httpAgent: Agent): EBSClient {
+  const client = new EBSClient({ endpoint, region, credentials, requestHandler: { httpAgent } });
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
 /** Sends the requests that come after it was told so elsewhere. */
 class DivertingAgent extends Agent {
   readonly diverted: Socket[] = [];
@@ -114,10 +132,13 @@ class DivertingAgent extends Agent {
 }
 
 /** Listens on a socket of the system, which takes in less than a block, and reads nothing. Returns its path. */
-async function startDeafServer(): Promise<string> {
+async function startDeafServer(greet: (socket: Socket) => void = () => undefined): Promise<string> {
   const path = join(await temporaryFolder(), 'socket');
   const accepted: Socket[] = [];
-  const server = createServer({ pauseOnConnect: true }, (socket) => accepted.push(socket));
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    accepted.push(socket);
+    greet(socket);
+  });
   await once(server.listen(path), 'listening');
   onTestFinished(async () => {
     for (const socket of accepted) socket.destroy();

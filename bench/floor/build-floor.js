@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+
 import { run } from '../harness.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');

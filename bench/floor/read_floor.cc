@@ -1,7 +1,8 @@
-// read_floor FILE THREADS: the least work that any reader of blocks must do. Threads that take the
-// next run of blocks, read it past the page cache, scan and hash it with the project's kernels, and
-// nothing else: no order, no buffers that anyone keeps, no JavaScript. Prints one JSON object with
-// the figures of bench/contenders/trial.js.
+// read_floor FILE THREADS [READS]: the least work that any reader of blocks must do. Threads that
+// take the next run of blocks, read it past the page cache, scan and hash it with the project's
+// kernels, and nothing else: no order, no buffers that anyone keeps, no JavaScript. With READS,
+// each thread keeps so many reads under way through an io_uring of its own. Prints one JSON object
+// with the figures of bench/contenders/trial.js.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "block_facts.h"
+#include "ring.h"
 #include "sizes.h"
 
 namespace ebs {
@@ -82,24 +84,69 @@ struct Job {
   std::atomic<size_t> next_run{0};
 };
 
+uint8_t* NewBuffer() {
+  return static_cast<uint8_t*>(aligned_alloc(kPageSize, kRunBlocksMax * kBlockSize));
+}
+
+size_t SizeOf(const Run& run) { return run.block_count * kBlockSize; }
+
+off_t OffsetOf(const Run& run) { return static_cast<off_t>(run.first_block * kBlockSize); }
+
+void InspectRun(Job* job, const Run& run, const uint8_t* buffer) {
+  const uint8_t* blocks[kRunBlocksMax];
+  BlockFacts facts[kRunBlocksMax];
+  for (size_t k = 0; k < run.block_count; k++) blocks[k] = buffer + k * kBlockSize;
+  InspectBlocks(job->kernels, {blocks, run.block_count}, facts);
+  for (size_t k = 0; k < run.block_count; k++) {
+    if (facts[k].is_zero) continue;
+    uint8_t* digest = job->digests.data() + (run.first_block + k) * kDigestSize;
+    std::memcpy(digest, facts[k].digest, kDigestSize);
+  }
+}
+
 void ReadRuns(Job* job) {
-  auto* buffer = static_cast<uint8_t*>(aligned_alloc(kPageSize, kRunBlocksMax * kBlockSize));
+  uint8_t* buffer = NewBuffer();
   for (size_t i = job->next_run++; i < job->runs.size(); i = job->next_run++) {
     const Run& run = job->runs[i];
-    size_t size = run.block_count * kBlockSize;
-    off_t offset = static_cast<off_t>(run.first_block * kBlockSize);
-    if (pread(job->descriptor, buffer, size, offset) != static_cast<ssize_t>(size)) Fail("pread");
-    const uint8_t* blocks[kRunBlocksMax];
-    BlockFacts facts[kRunBlocksMax];
-    for (size_t k = 0; k < run.block_count; k++) blocks[k] = buffer + k * kBlockSize;
-    InspectBlocks(job->kernels, {blocks, run.block_count}, facts);
-    for (size_t k = 0; k < run.block_count; k++) {
-      if (facts[k].is_zero) continue;
-      uint8_t* digest = job->digests.data() + (run.first_block + k) * kDigestSize;
-      std::memcpy(digest, facts[k].digest, kDigestSize);
-    }
+    ssize_t size = pread(job->descriptor, buffer, SizeOf(run), OffsetOf(run));
+    if (size != static_cast<ssize_t>(SizeOf(run))) Fail("pread");
+    InspectRun(job, run, buffer);
   }
   free(buffer);
+}
+
+// A read under way: its run, and where it goes.
+struct Read {
+  size_t run_index;
+  uint8_t* buffer = NewBuffer();
+};
+
+void ReadRunsByRing(Job* job, size_t read_count) {
+  Ring ring;
+  if (!ring.Open(static_cast<unsigned>(read_count))) Fail("io_uring_setup");
+  std::vector<Read> reads(read_count);
+  size_t under_way = 0;
+  auto begin = [&](size_t slot) {
+    size_t index = job->next_run++;
+    if (index >= job->runs.size()) return;
+    Read& read = reads[slot];
+    read.run_index = index;
+    const Run& run = job->runs[index];
+    errno = ring.Read(job->descriptor, read.buffer, SizeOf(run), OffsetOf(run), slot);
+    if (errno != 0) Fail("io_uring_enter");
+    under_way++;
+  };
+  for (size_t slot = 0; slot < read_count; slot++) begin(slot);
+  while (under_way > 0) {
+    int size;
+    size_t slot = ring.Wait(&size);
+    under_way--;
+    const Run& run = job->runs[reads[slot].run_index];
+    if (size != static_cast<int>(SizeOf(run))) Fail("io_uring read");
+    InspectRun(job, run, reads[slot].buffer);
+    begin(slot);
+  }
+  for (Read& read : reads) free(read.buffer);
 }
 
 // The digests of a volume that is all zero.
@@ -121,9 +168,11 @@ double Seconds(const timeval& time) {
 
 double CpuSeconds(const rusage& usage) { return Seconds(usage.ru_utime) + Seconds(usage.ru_stime); }
 
-void RunThreads(Job* job, int thread_count) {
+void RunThreads(Job* job, int thread_count, size_t ring_reads) {
   std::vector<std::thread> threads;
-  for (int i = 0; i < thread_count; i++) threads.emplace_back(ReadRuns, job);
+  for (int i = 0; i < thread_count; i++) {
+    threads.emplace_back([=] { ring_reads > 0 ? ReadRunsByRing(job, ring_reads) : ReadRuns(job); });
+  }
   for (std::thread& thread : threads) thread.join();
 }
 
@@ -137,8 +186,8 @@ void PrintAggregate(const Job& job) {
 }
 
 int Main(int argument_count, char** arguments) {
-  if (argument_count != 3) {
-    std::fprintf(stderr, "usage: read_floor FILE THREADS\n");
+  if (argument_count < 3 || argument_count > 4) {
+    std::fprintf(stderr, "usage: read_floor FILE THREADS [READS]\n");
     return 2;
   }
   Job job{.kernels = FastestKernels()};
@@ -150,7 +199,8 @@ int Main(int argument_count, char** arguments) {
   getrusage(RUSAGE_SELF, &before);
   auto start = std::chrono::steady_clock::now();
   job.runs = FindRuns(job.descriptor, block_count);
-  RunThreads(&job, std::atoi(arguments[2]));
+  size_t ring_reads = argument_count == 4 ? std::strtoul(arguments[3], nullptr, 10) : 0;
+  RunThreads(&job, std::atoi(arguments[2]), ring_reads);
   std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   getrusage(RUSAGE_SELF, &after);
 

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BLOCK_SIZE } from '../../dist/base/constants.js';
 import { hasFio, readWithFio } from '../contenders/fio.js';
@@ -6,6 +7,9 @@ import { compare, run as runProgram } from '../harness.js';
 import { SOURCES } from './sources.js';
 
 export const summary = 'read + scan + hash of a file, a loop device over memory, a sparse file';
+
+/** Reads of 2 MiB that each thread of the floor keeps under way through io_uring. */
+const RING_READS = 4;
 
 /** @typedef {import('./sources.js').Source} Source */
 
@@ -30,6 +34,12 @@ export async function run({ rounds = 5, sources, ...options }) {
   return comparisons;
 }
 
+/** Whether the kernel lets this user have an io_uring (sysctl kernel.io_uring_disabled, Linux 6.6). */
+function hasRing() {
+  const setting = '/proc/sys/kernel/io_uring_disabled';
+  return existsSync(setting) && readFileSync(setting, 'utf8').trim() === '0';
+}
+
 function makeSource(kind, options) {
   if (kind in SOURCES) return SOURCES[kind](options);
   throw new RangeError(`Expected a source among ${Object.keys(SOURCES).join(', ')}, got ${kind}`);
@@ -38,16 +48,27 @@ function makeSource(kind, options) {
 /** The first trial of ours is not counted: it warms up, and tells at which depth the others shall read. */
 async function compareOn(source, { rounds, floor, isFioThere }) {
   const { threadCount: depth } = await runNode('engine', source, 0);
-  const withFloor = async () => {
-    const text = await runProgram(floor, [source.path, String(depth)]);
+  const withFloor = async (...ring) => {
+    const text = await runProgram(floor, [source.path, String(depth), ...ring]);
     return figuresOf(JSON.parse(text), source);
   };
   const contenders = [
     { role: 'ours', name: 'engine', measure: () => measureEngine(source, depth) },
     { role: 'alternative', name: 'fs.read + node:crypto', measure: nodeTrial('fs-read') },
     { role: 'alternative', name: 'naive loop', measure: nodeTrial('naive') },
-    { role: 'bound', name: `C++ floor, ${depth} threads`, measure: afterEviction(withFloor) },
+    {
+      role: 'bound',
+      name: `C++ floor, ${depth} threads`,
+      measure: afterEviction(() => withFloor()),
+    },
   ];
+  if (hasRing()) {
+    contenders.push({
+      role: 'bound',
+      name: 'C++ floor, io_uring',
+      measure: afterEviction(() => withFloor(String(RING_READS))),
+    });
+  }
   if (isFioThere) {
     const withFio = () => readWithFio(source.path, { depth, sizeBytes: source.sizeBytes });
     contenders.push({

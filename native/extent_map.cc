@@ -65,12 +65,17 @@ Status ExtentMap::DiscoverNothingMore(uint64_t block) {
     return {.error_number = errno, .syscall = "fstat", .offset = block * kBlockSize};
   }
   uint64_t size_now = static_cast<uint64_t>(stats.st_size);
-  if (size_now < file_->size_bytes()) {
-    uint64_t first_missing = std::max(size_now, block * kBlockSize);
-    return {.error_number = ENODATA, .syscall = "lseek", .offset = first_missing};
+  if (size_now >= file_->size_bytes()) {
+    current_ = {.end_block = file_end_block_, .is_hole = true};
+    return {};
   }
-  current_ = {.end_block = file_end_block_, .is_hole = true};
-  return {};
+  // The hole goes as far as the file; to read on from there fails.
+  if (uint64_t whole_end = size_now / kBlockSize; whole_end > block) {
+    current_ = {.end_block = whole_end, .is_hole = true};
+    return {};
+  }
+  uint64_t first_missing = std::max(size_now, block * kBlockSize);
+  return {.error_number = ENODATA, .syscall = "lseek", .offset = first_missing};
 }
 
 // From here on everything is read.

@@ -184,6 +184,18 @@ TEST_F(ExtentMapTest, SaysThatAFileBecameShorterInPlaceOfAHole) {
   EXPECT_EQ(status_.offset, 3 * kBlockSize + 5);
 }
 
+// Whoever reads a range is to fail only if some of it is missing.
+TEST_F(ExtentMapTest, TellsTheHoleBeforeTheEndOfAFileThatBecameShorter) {
+  disk_.holes = {3, 4, 5, 6, 7, 8, 9};
+  hooks_.lseek = [this, seek = hooks_.lseek](int descriptor, off_t offset, int whence) {
+    if (offset == off_t{3 * kBlockSize}) disk_.size_bytes = 6 * kBlockSize + 5;
+    return seek(descriptor, offset, whence);
+  };
+  EXPECT_EQ(FindAll(), (std::vector{Data(3), Hole(6)}));
+  EXPECT_EQ(status_.error_number, ENODATA);
+  EXPECT_EQ(status_.offset, 6 * kBlockSize + 5);
+}
+
 TEST_F(ExtentMapTest, SaysThatTheSizeCannotBeHadAnyMore) {
   disk_.holes = {0};
   int fstat_count = 0;

@@ -5,11 +5,13 @@
  *   --only=NAME       one suite alone, by its name in SUITES below, or `fuzz`
  *   --seed=N          seed of the random tests and of the first fuzz input
  *   --fuzz-runs=N     inputs for each fuzz target
+ *   --addon           the addon in node instead, under the address sanitizer: the tests of addon.mjs
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runAddonTests } from './addon.mjs';
 import { make, OUT, requireTools, ROOT } from './toolchain.mjs';
 
 /** What depends on the processor. */
@@ -44,6 +46,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     seed: { type: 'string', default: '2024' },
     'fuzz-runs': { type: 'string', default: '1500' },
+    addon: { type: 'boolean', default: false },
   },
 });
 
@@ -56,17 +59,21 @@ try {
 }
 
 function main() {
-  const isWanted = ({ name }) => options.only === undefined || options.only === name;
-  const suites = SUITES.filter(isWanted);
-  const isFuzzWanted = isWanted({ name: 'fuzz' });
-  if (suites.length === 0 && !isFuzzWanted) throw new Error(`There is no suite '${options.only}'.`);
-  requireToolsOf(suites);
-  const counts = suites.map(runSuite);
-  if (isFuzzWanted) counts.push(runFuzzTargets());
+  const counts = options.addon ? [runAddonTests()] : runSuites();
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, 0);
   console.log(`native: ${passed} passed, ${failed} failed`);
   if (failed > 0 || passed === 0) process.exitCode = 1;
+}
+
+function runSuites() {
+  const isWanted = (name) => options.only === undefined || options.only === name;
+  const suites = SUITES.filter(({ name }) => isWanted(name));
+  const isFuzzWanted = isWanted('fuzz');
+  if (suites.length === 0 && !isFuzzWanted) throw new Error(`There is no suite '${options.only}'.`);
+  requireToolsOf(suites);
+  const counts = suites.map(runSuite);
+  return isFuzzWanted ? [...counts, runFuzzTargets()] : counts;
 }
 
 function requireToolsOf(suites) {

@@ -93,11 +93,7 @@ TEST_F(HashPoolTest, HashesManyJobsOfManyBlocks) {
   for (int number = 0; number < kJobs; number++) {
     blocks[number].resize(1 + random.Below(5));
     for (size_t& block : blocks[number]) block = random.Below(kBlocks);
-    auto job = MakeJob(number, blocks[number]);
-    // Blocks of jobs with other kernels are not for the same call.
-    if (number % 3 == 0) job->kernels.zero_scan = &ZeroScanKernels().back();
-    if (number % 10 == 0) job->kernels.sha256 = &Sha256Kernels().back();
-    pool.Submit(std::move(job));
+    pool.Submit(MakeJob(number, blocks[number]));
   }
   std::set<int> numbers;
   for (const auto& job : TakeJobs(&pool, kJobs)) {
@@ -107,6 +103,22 @@ TEST_F(HashPoolTest, HashesManyJobsOfManyBlocks) {
   }
   EXPECT_EQ(numbers.size(), static_cast<size_t>(kJobs));
   EXPECT_TRUE(pool.TakeFinished().empty());
+}
+
+// Blocks of different jobs are hashed side by side, if they want the same kernels.
+TEST_F(HashPoolTest, UsesTheKernelsOfEachJob) {
+  constexpr ZeroScanKernel kAllZero = {"all-zero", [](const uint8_t*, size_t) { return true; }};
+  constexpr int kJobs = 12;
+  HashPool pool(1, [this] { finished_.Pass(); });
+  for (int number = 0; number < kJobs; number++) {
+    auto job = MakeJob(number, {1});
+    if (number % 2 == 0) job->kernels.zero_scan = &kAllZero;
+    pool.Submit(std::move(job));
+  }
+  for (const auto& job : TakeJobs(&pool, kJobs)) {
+    int number = static_cast<const NumberedJob&>(*job).number;
+    EXPECT_EQ(job->facts[0].is_zero, number % 2 == 0) << number;
+  }
 }
 
 TEST_F(HashPoolTest, DropsWhatIsQueuedWhenItIsDestroyed) {

@@ -324,6 +324,17 @@ TEST_F(ReadSessionTest, HandsOutWhatComesBeforeAFailureAndThenTheFailure) {
   }
 }
 
+TEST_F(ReadSessionTest, LeavesNoSlotTakenForBlocksThatCouldNotBeRead) {
+  disk_.bad_offset = 6 * kBlockSize;
+  disk_.bad_error = EIO;
+  InterposedSystem system(hooks_);
+  Caller caller(Request(8, 1));
+  ASSERT_EQ(caller.Open(), Progress::kReady);
+  uint64_t next_block = 0;
+  EXPECT_EQ(TakeAll(&caller, &next_block), Progress::kFailed);
+  for (uint32_t slot = 0; slot < 8; slot++) EXPECT_FALSE(caller.session().GiveBack(slot)) << slot;
+}
+
 TEST_F(ReadSessionTest, FailsWhereAFileBecameShorterWhileItWasRead) {
   before_read_ = [this](uint64_t block) {
     if (block >= 8) disk_.size_bytes = 9 * kBlockSize + 5;

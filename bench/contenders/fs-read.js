@@ -28,7 +28,7 @@ await runTrial(async ({ path, depth, sizeBytes }) => {
   };
   await Promise.all(Array.from({ length: depth }, readRuns));
   await file.close();
-  return { digests };
+  return digests;
 });
 
 function digestOf(block) {

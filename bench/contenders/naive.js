@@ -11,5 +11,5 @@ await runTrial(async ({ path }) => {
     const isZero = block.every((byte) => byte === 0);
     digests.push(isZero ? ZERO_BLOCK_DIGEST : createHash('sha256').update(block).digest());
   }
-  return { digests: Buffer.concat(digests) };
+  return Buffer.concat(digests);
 });

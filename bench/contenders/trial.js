@@ -13,7 +13,6 @@ import { performance } from 'node:perf_hooks';
  * @property {string} aggregate hexadecimal
  * @property {number} mainBusySeconds time in which the event loop was not waiting
  * @property {number} mainCpuSeconds of the main thread
- * @property {number} [threadCount] threads that read
  */
 
 /**
@@ -27,13 +26,13 @@ import { performance } from 'node:perf_hooks';
 /**
  * Lets `readBlocks` do the task, and prints a {@link TrialReport}. Its clock starts when
  * all modules are loaded: the start of node is no part of the work.
- * @param {(task: Task) => Promise<{ digests: Buffer, threadCount?: number }>} readBlocks returns 32 bytes a block
+ * @param {(task: Task) => Promise<Buffer>} readBlocks returns the digests, 32 bytes a block
  */
 export async function runTrial(readBlocks) {
   const [path, depth, sizeBytes] = process.argv.slice(2);
   const task = { path, depth: Number(depth), sizeBytes: Number(sizeBytes) };
   const before = readClocks();
-  const { digests, threadCount } = await readBlocks(task);
+  const digests = await readBlocks(task);
   const after = readClocks();
   const spent = Object.fromEntries(
     Object.entries(after).map(([name, seconds]) => [name, seconds - before[name]]),
@@ -42,7 +41,6 @@ export async function runTrial(readBlocks) {
     ...spent,
     peakRssMiB: process.resourceUsage().maxRSS / 1024,
     aggregate: createHash('sha256').update(digests).digest('hex'),
-    threadCount,
   };
   console.log(JSON.stringify(report));
 }

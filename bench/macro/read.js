@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BLOCK_SIZE } from '../../dist/base/constants.js';
+import { READER_THREADS } from '../../dist/engine/native-engine.js';
 import { hasFio, readWithFio } from '../contenders/fio.js';
 import { buildFloor } from '../floor/build-floor.js';
 import { compare, run as runProgram } from '../harness.js';
@@ -45,9 +46,8 @@ function makeSource(kind, options) {
   throw new RangeError(`Expected a source among ${Object.keys(SOURCES).join(', ')}, got ${kind}`);
 }
 
-/** The first trial of ours is not counted: it warms up, and tells at which depth the others shall read. */
 async function compareOn(source, { rounds, floor, isFioThere }) {
-  const { threadCount: depth } = await runNode('engine', source, 0);
+  const depth = READER_THREADS;
   const withFloor = async (...ring) => {
     const text = await runProgram(floor, [source.path, String(depth), ...ring]);
     return figuresOf(JSON.parse(text), source);

@@ -11,7 +11,7 @@ import { holdSlot } from './slot-memory.ts';
  * Threads of one reader: each reads, then hashes, so there are more than cores, and the disk is busy while some hash;
  * beyond eight, neither a disk nor the sockets gain.
  */
-const READER_THREADS = Math.min(8, Math.max(4, availableParallelism()));
+export const READER_THREADS: number = Math.min(8, Math.max(4, availableParallelism()));
 
 /** Threads that hash what was written; they do nothing else, so more than cores would be in vain. */
 const INSPECTOR_THREADS = Math.min(4, availableParallelism());

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import {
   block,
   constraint,
@@ -14,7 +15,7 @@ const service = await ServiceUnderTest.start();
 const ALL = { algorithm: 'SHA256', method: 'LINEAR' };
 
 describe('section 4: accepted', () => {
-  test('section 14: nothing put, count 0 and the digest of nothing', async () => {
+  test(row('14 LINEAR over nothing'), async () => {
     const id = await service.newSnapshot();
     const checksum = '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=';
     const answer = await service.complete(id, { count: 0, checksum, ...ALL });
@@ -23,9 +24,13 @@ describe('section 4: accepted', () => {
   });
 
   test.each([
-    ['one zero block', { 0: 0 }, '3QyamIjs9/uk1ge+ZPpwA6Yo7YmArJ8I121qDaF+DcI='],
     [
-      'a zero block, then FF at a higher index',
+      row('14 LINEAR over one zero block'),
+      { 0: 0 },
+      '3QyamIjs9/uk1ge+ZPpwA6Yo7YmArJ8I121qDaF+DcI=',
+    ],
+    [
+      row('14 LINEAR over a zero block and a block of FF', 'put in falling order'),
       { 0: 0, 700: 0xff },
       'QuWhAEV7Qid0i9uuVwexaWSfKmFKH0P/+Oi8JqIj0tc=',
     ],
@@ -39,21 +44,24 @@ describe('section 4: accepted', () => {
     expect(await service.stateOf(id)).toBe('completed');
   });
 
-  test('a child counts and aggregates what was put to it, blocks equal to the parent’s included', async () => {
-    const parent = await service.stored({ 0: 1, 1: 2 });
-    const child = await service.newSnapshot({ ParentSnapshotId: parent });
-    await service.put({ snapshotId: child, index: 1, data: block(2) });
-    await service.complete(child, { count: 1, checksum: linearOf(block(2)), ...ALL });
-    expect(await service.stateOf(child)).toBe('completed');
-  });
+  test(
+    row('4 count: distinct indices put', 'of a child, blocks equal to the parent’s included'),
+    async () => {
+      const parent = await service.stored({ 0: 1, 1: 2 });
+      const child = await service.newSnapshot({ ParentSnapshotId: parent });
+      await service.put({ snapshotId: child, index: 1, data: block(2) });
+      await service.complete(child, { count: 1, checksum: linearOf(block(2)), ...ALL });
+      expect(await service.stateOf(child)).toBe('completed');
+    },
+  );
 
-  test('a child that changes nothing completes with count 0', async () => {
+  test(row('4 child that changes nothing'), async () => {
     const child = await service.newSnapshot({ ParentSnapshotId: await service.stored({ 0: 1 }) });
     await service.complete(child, { count: 0 });
     expect(await service.stateOf(child)).toBe('completed');
   });
 
-  test('asked again it tells the state and compares nothing', async () => {
+  test(row('4 repeat after error', 'also with values that are right'), async () => {
     const good = await service.stored({ 0: 1 });
     expect((await service.complete(good, { count: 99 })).json).toEqual({ Status: 'completed' });
     const bad = await service.newSnapshot();
@@ -64,14 +72,14 @@ describe('section 4: accepted', () => {
 });
 
 describe('section 4: figures that turn out wrong', () => {
-  test('the count', async () => {
+  test(row('4 wrong count', 'too many'), async () => {
     const id = await service.newSnapshot();
     await service.put({ snapshotId: id, index: 0 });
     expect((await service.complete(id, { count: 2 })).status).toBe(202);
     expect(await service.stateOf(id)).toBe('error: Changed blocks count mismatch for snapshot');
   });
 
-  test('the aggregate, here over base64 texts', async () => {
+  test(row('14 base64 texts concatenated, the wrong reading'), async () => {
     const id = await service.newSnapshot();
     await service.put({ snapshotId: id, index: 0, data: block(0) });
     await service.put({ snapshotId: id, index: 1, data: block(0xff) });
@@ -87,44 +95,56 @@ describe('section 4: refused', () => {
     validation('INVALID_PARAMETER_VALUE', `Invalid parameter combination. ${what} is missing.`);
   const rows: [string, Parameters<typeof service.complete>[1], ExpectedError][] = [
     [
-      'no count',
+      row('4 ChangedBlocksCount', 'missing'),
       {},
       constraint(
         "Value null at 'changedBlocksCount' failed to satisfy constraint: Member must not be null",
       ),
     ],
     [
-      'count -1',
+      row('4 ChangedBlocksCount', '-1'),
       { count: -1 },
       constraint(
         "Value '-1' at 'changedBlocksCount' failed to satisfy constraint: Member must have value greater than or equal to 0",
       ),
     ],
     [
-      'another algorithm',
+      row('4 ChecksumAlgorithm', 'another'),
       { count: 0, checksum, algorithm: 'SHA1', method: 'LINEAR' },
       constraint(
         "Value 'SHA1' at 'checksumAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [SHA256]",
       ),
     ],
     [
-      'another method',
+      row('4 ChecksumAggregationMethod', 'another'),
       { count: 0, checksum, algorithm: 'SHA256', method: 'TREE' },
       constraint(
         "Value 'TREE' at 'checksumAggregationMethod' failed to satisfy constraint: Member must satisfy enum value set: [LINEAR]",
       ),
     ],
-    ['the checksum alone', { count: 0, checksum }, combination('Checksum algorithm')],
-    ['the algorithm alone', { count: 0, algorithm: 'SHA256' }, combination('Snapshot checksum')],
-    ['the method alone', { count: 0, method: 'LINEAR' }, combination('Snapshot checksum')],
     [
-      'no method',
+      row('4 trio: all three or none', 'the checksum alone'),
+      { count: 0, checksum },
+      combination('Checksum algorithm'),
+    ],
+    [
+      row('4 trio: all three or none', 'the algorithm alone'),
+      { count: 0, algorithm: 'SHA256' },
+      combination('Snapshot checksum'),
+    ],
+    [
+      row('4 trio: all three or none', 'the method alone'),
+      { count: 0, method: 'LINEAR' },
+      combination('Snapshot checksum'),
+    ],
+    [
+      row('15 method alone missing'),
       { count: 0, checksum, algorithm: 'SHA256' },
       combination('Checksum aggregation method'),
     ],
   ];
 
-  test.each(rows)('%s, and the snapshot stays open', async (_, given, expected) => {
+  test.each(rows)(row('4 refused Complete changes nothing', '%s'), async (_, given, expected) => {
     const id = await service.newSnapshot();
     expect(errorOf(await service.complete(id, given))).toEqual(expected);
     expect((await service.put({ snapshotId: id, index: 0 })).status).toBe(201);
@@ -132,7 +152,7 @@ describe('section 4: refused', () => {
     expect(await service.stateOf(id)).toBe('completed');
   });
 
-  test('an unknown snapshot', async () => {
+  test(row('4 SnapshotId', 'unknown'), async () => {
     const unknown = 'snap-0fedcba9876543210';
     expect(errorOf(await service.complete(unknown, { count: 0 }))).toEqual(missing(unknown));
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { OBSERVED_LAGS } from '../../src/local.ts';
+import { row } from './contract-rows.ts';
 import { block, errorOf, missing, ServiceUnderTest, validation } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
@@ -7,7 +8,7 @@ const slow = await ServiceUnderTest.start({ lags: { ...OBSERVED_LAGS, visibility
 const MINUTE = 60_000;
 
 describe('section 2.7: inactivity', () => {
-  test('a snapshot without writes times out, and an error is final', async () => {
+  test(row('7.1 error is final', 'after a timeout'), async () => {
     const id = await service.newSnapshot({ Timeout: 10 });
     service.clock.ms += 10 * MINUTE - 1;
     expect(await service.stateOf(id)).toBe('pending');
@@ -18,7 +19,7 @@ describe('section 2.7: inactivity', () => {
     expect((await service.complete(id, { count: 0 })).json).toEqual({ Status: 'error' });
   });
 
-  test('every Put starts the time anew', async () => {
+  test(row('2.7 each Put restarts the clock'), async () => {
     const id = await service.newSnapshot({ Timeout: 10 });
     for (let index = 0; index < 3; index += 1) {
       service.clock.ms += 9 * MINUTE;
@@ -30,7 +31,7 @@ describe('section 2.7: inactivity', () => {
     expect(await service.stateOf(id)).toBe('completed');
   });
 
-  test('60 minutes when none is given', async () => {
+  test(row('2.1 Timeout', '60 minutes when none is given'), async () => {
     const id = await service.newSnapshot();
     service.clock.ms += 60 * MINUTE - 1;
     expect(await service.stateOf(id)).toBe('pending');
@@ -40,7 +41,7 @@ describe('section 2.7: inactivity', () => {
 });
 
 describe('section 7: what is seen when', () => {
-  test('7.2: a new snapshot is not found by Put and Complete at first, but EC2 knows it', async () => {
+  test(row('7.2 visibility after StartSnapshot', 'EC2 knows it at once'), async () => {
     const id = await slow.newSnapshot();
     expect(errorOf(await slow.put({ snapshotId: id, index: 0 }))).toEqual(missing(id));
     expect(errorOf(await slow.complete(id, { count: 0 }))).toEqual(missing(id));
@@ -49,52 +50,58 @@ describe('section 7: what is seen when', () => {
     expect((await slow.put({ snapshotId: id, index: 0 })).status).toBe(201);
   });
 
-  test('7.1 and 7.3: sealed, completed, readable, one after the other', async () => {
-    const id = await slow.newSnapshot();
-    slow.clock.ms += 20_000;
-    await slow.put({ snapshotId: id, index: 0 });
-    expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'pending' });
-    expect(await slow.stateOf(id)).toBe('pending');
-    expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'pending' });
-    expect(errorOf(await slow.put({ snapshotId: id, index: 1 }))).toMatchObject({
-      message: 'Snapshot is already completed',
-    });
-    slow.clock.ms += 1500;
-    expect(await slow.stateOf(id)).toBe('completed');
-    expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'completed' });
-    expect(errorOf(await slow.list(id))).toEqual(missing(id));
-    expect(errorOf(await slow.start({ ParentSnapshotId: id }))).toEqual(
-      validation('INVALID_SNAPSHOT_ID', `Source snapshot (${id}) is not complete.`),
-    );
-    slow.clock.ms += 55_000;
-    expect((await slow.list(id)).status).toBe(200);
-    expect((await slow.start({ ParentSnapshotId: id })).status).toBe(201);
-  });
+  test(
+    row('7.1 completed, then readable', 'sealed, completed, readable, one after the other'),
+    async () => {
+      const id = await slow.newSnapshot();
+      slow.clock.ms += 20_000;
+      await slow.put({ snapshotId: id, index: 0 });
+      expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'pending' });
+      expect(await slow.stateOf(id)).toBe('pending');
+      expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'pending' });
+      expect(errorOf(await slow.put({ snapshotId: id, index: 1 }))).toMatchObject({
+        message: 'Snapshot is already completed',
+      });
+      slow.clock.ms += 1500;
+      expect(await slow.stateOf(id)).toBe('completed');
+      expect((await slow.complete(id, { count: 1 })).json).toEqual({ Status: 'completed' });
+      expect(errorOf(await slow.list(id))).toEqual(missing(id));
+      expect(errorOf(await slow.start({ ParentSnapshotId: id }))).toEqual(
+        validation('INVALID_SNAPSHOT_ID', `Source snapshot (${id}) is not complete.`),
+      );
+      slow.clock.ms += 55_000;
+      expect((await slow.list(id)).status).toBe(200);
+      expect((await slow.start({ ParentSnapshotId: id })).status).toBe(201);
+    },
+  );
 
-  test('a wrong count shows after ten minutes, a wrong checksum after half of one', async () => {
-    const [count, checksum] = [await slow.newSnapshot(), await slow.newSnapshot()];
-    slow.clock.ms += 20_000;
-    await slow.complete(count, { count: 1 });
-    await slow.complete(checksum, {
-      count: 0,
-      checksum: 'B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=',
-      algorithm: 'SHA256',
-      method: 'LINEAR',
-    });
-    slow.clock.ms += 29_999;
-    expect([await slow.stateOf(count), await slow.stateOf(checksum)]).toEqual([
-      'pending',
-      'pending',
-    ]);
-    slow.clock.ms += 1;
-    expect(await slow.stateOf(checksum)).toBe('error: Checksum mismatch for snapshot');
-    slow.clock.ms += 570_000 - 1;
-    expect(await slow.stateOf(count)).toBe('pending');
-    slow.clock.ms += 1;
-    expect(await slow.stateOf(count)).toBe('error: Changed blocks count mismatch for snapshot');
-  });
+  test(
+    row('7.1 count wrong', 'after ten minutes, a wrong checksum after half of one'),
+    async () => {
+      const [count, checksum] = [await slow.newSnapshot(), await slow.newSnapshot()];
+      slow.clock.ms += 20_000;
+      await slow.complete(count, { count: 1 });
+      await slow.complete(checksum, {
+        count: 0,
+        checksum: 'B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=',
+        algorithm: 'SHA256',
+        method: 'LINEAR',
+      });
+      slow.clock.ms += 29_999;
+      expect([await slow.stateOf(count), await slow.stateOf(checksum)]).toEqual([
+        'pending',
+        'pending',
+      ]);
+      slow.clock.ms += 1;
+      expect(await slow.stateOf(checksum)).toBe('error: Checksum mismatch for snapshot');
+      slow.clock.ms += 570_000 - 1;
+      expect(await slow.stateOf(count)).toBe('pending');
+      slow.clock.ms += 1;
+      expect(await slow.stateOf(count)).toBe('error: Changed blocks count mismatch for snapshot');
+    },
+  );
 
-  test('7.1: pending, failed and completed snapshots can be deleted', async () => {
+  test(row('7.1 DeleteSnapshot', 'pending, failed and completed'), async () => {
     const failed = await service.newSnapshot();
     await service.complete(failed, { count: 1 });
     const ids = [await service.newSnapshot(), failed, await service.stored({ 0: 1 })];
@@ -110,7 +117,7 @@ describe('section 7: what is seen when', () => {
 });
 
 describe('section 7.4: the EC2 view', () => {
-  test('an item, element by element', async () => {
+  test(row('7.4 EC2 view', 'an item, element by element'), async () => {
     const id = await service.stored(
       { 0: 1, 1: 0 },
       { Description: 'a <b> & "c"', Tags: [{ Key: 'k', Value: 'v' }] },
@@ -141,16 +148,19 @@ describe('section 7.4: the EC2 view', () => {
     );
   });
 
-  test('progress stays at 0% until completion, whatever x-amz-Progress says', async () => {
-    const id = await service.newSnapshot();
-    await service.put({ snapshotId: id, index: 0, headers: { 'x-amz-progress': '90' } });
-    const { text } = await service.ec2('DescribeSnapshots', { 'SnapshotId.1': id });
-    expect(text).toContain('<progress>0%</progress>');
-    expect(text).not.toContain('completionTime');
-    expect(text).not.toContain('fullSnapshotSizeInBytes');
-  });
+  test(
+    row('7.1 PutSnapshotBlock', 'progress stays at 0%, whatever x-amz-Progress says'),
+    async () => {
+      const id = await service.newSnapshot();
+      await service.put({ snapshotId: id, index: 0, headers: { 'x-amz-progress': '90' } });
+      const { text } = await service.ec2('DescribeSnapshots', { 'SnapshotId.1': id });
+      expect(text).toContain('<progress>0%</progress>');
+      expect(text).not.toContain('completionTime');
+      expect(text).not.toContain('fullSnapshotSizeInBytes');
+    },
+  );
 
-  test('the full size counts own and inherited blocks once each', async () => {
+  test(row('7.4 EC2 view', 'the full size counts own and inherited blocks once'), async () => {
     const root = await service.stored({ 0: 1, 1: 1 });
     const child = await service.stored({ 1: 2, 2: 0 }, { ParentSnapshotId: root });
     const leaf = await service.stored({ 0: 3, 1: 3, 9: 3 }, { ParentSnapshotId: child });

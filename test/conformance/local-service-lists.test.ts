@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import {
   block,
   constraint,
@@ -21,7 +22,7 @@ const sparse = await service.stored(
 );
 
 describe('section 5.2: ListSnapshotBlocks', () => {
-  test('the answer, with tokens of the real form that last seven days', async () => {
+  test(row('5.2 response', 'with tokens of the real form'), async () => {
     const id = await service.stored({ 4: 1 });
     const { status, json, text } = await service.list(id);
     const [entry] = json.Blocks as { BlockIndex: number; BlockToken: string }[];
@@ -33,7 +34,7 @@ describe('section 5.2: ListSnapshotBlocks', () => {
     );
   });
 
-  test('pages are ascending and complete, and only a null NextToken ends them', async () => {
+  test(row('5.2 end: only a null NextToken', 'pages are ascending and complete'), async () => {
     const found: number[] = [];
     let query: Record<string, string> = { maxResults: '100' };
     for (let pages = 1; ; pages += 1) {
@@ -49,37 +50,37 @@ describe('section 5.2: ListSnapshotBlocks', () => {
     expect(found).toEqual(Array.from({ length: 250 }, (_, i) => i * 3));
   });
 
-  test('without MaxResults a page has 100 entries', async () => {
+  test(row('5.1 MaxResults omitted'), async () => {
     expect((await service.list(sparse)).json.Blocks).toHaveLength(100);
   });
 
   test.each([
-    ['in a hole begins at the next block', '4', 6],
-    ['at a block begins there', '6', 6],
+    [row('5.2 start in a hole'), '4', 6],
+    [row('5.1 StartingBlockIndex', 'at a block'), '6', 6],
   ])('a start %s', async (_, startingBlockIndex, expected) => {
     const { json } = await service.list(sparse, { startingBlockIndex });
     expect((json.Blocks as { BlockIndex: number }[])[0]?.BlockIndex).toBe(expected);
   });
 
-  test.each(['748', '2048', '99999999999'])('a start past the end (%s)', async (start) => {
+  test.each(['748', '2048', '99999999999'])(row('5.2 start past the end', '%s'), async (start) => {
     expect((await service.list(sparse, { startingBlockIndex: start })).text).toBe(EMPTY);
   });
 
-  test('a start is ignored beside a token', async () => {
+  test(row('5.1 StartingBlockIndex', 'ignored beside a token'), async () => {
     const { json } = await service.list(sparse, { maxResults: '100' });
     const pageToken = String(json.NextToken);
     const next = await service.list(sparse, { pageToken, startingBlockIndex: '0' });
     expect((next.json.Blocks as { BlockIndex: number }[])[0]?.BlockIndex).toBe(300);
   });
 
-  test('blocks of all ancestors are listed once each, zero blocks included', async () => {
+  test(row('5.2 content: own and ancestors', 'once each, zero blocks included'), async () => {
     const root = await service.stored({ 0: 1, 1: 1, 9: 1 });
     const middle = await service.stored({ 1: 0, 5: 2 }, { ParentSnapshotId: root });
     const leaf = await service.stored({ 5: 3, 2000: 3 }, { ParentSnapshotId: middle });
     expect([...(await service.tokens(leaf)).keys()]).toEqual([0, 1, 5, 9, 2000]);
   });
 
-  test('older tokens stay valid when the snapshot is listed again', async () => {
+  test(row('5.2 re-listing', 'older tokens stay valid'), async () => {
     const id = await service.stored({ 0: 7 });
     const [first, second] = [await service.tokens(id), await service.tokens(id)];
     expect(first.get(0)).not.toBe(second.get(0));
@@ -88,14 +89,14 @@ describe('section 5.2: ListSnapshotBlocks', () => {
 });
 
 describe('section 5.3: ListChangedBlocks', () => {
-  test('says which side has a block, by what was written, not by content', async () => {
+  test(row('5.3 identical rewrite', 'writing decides, not content'), async () => {
     const parent = await service.stored({ 0: 1, 1: 1, 2: 1, 3: 1 });
     const child = await service.stored({ 1: 1, 2: 0, 9: 2 }, { ParentSnapshotId: parent });
     expect(await sides(parent, child)).toEqual({ 1: 'both', 2: 'both', 9: 'second' });
     expect(await sides(child, parent)).toEqual({ 1: 'both', 2: 'both', 9: 'first' });
   });
 
-  test('the answer has every member, a missing side is null', async () => {
+  test(row('5.3 response keys', 'a missing side is null'), async () => {
     const parent = await service.stored({});
     const child = await service.stored({ 4: 1 }, { ParentSnapshotId: parent });
     const { text } = await service.changed(parent, child);
@@ -105,7 +106,7 @@ describe('section 5.3: ListChangedBlocks', () => {
     );
   });
 
-  test('siblings are related, also when their parent is deleted', async () => {
+  test(row('5.3 direction, siblings, deleted parent', 'siblings of a deleted parent'), async () => {
     const parent = await service.stored({ 0: 1, 1: 1 });
     const a = await service.stored({ 0: 2 }, { ParentSnapshotId: parent });
     const b = await service.stored({ 1: 2, 2: 2 }, { ParentSnapshotId: parent });
@@ -114,7 +115,7 @@ describe('section 5.3: ListChangedBlocks', () => {
     expect(await sides(a, b)).toEqual({ 0: 'both', 1: 'both', 2: 'second' });
   });
 
-  test('both tokens read, each with its own snapshot', async () => {
+  test(row('6 either token of ListChangedBlocks'), async () => {
     const parent = await service.stored({ 3: 1 });
     const child = await service.stored({ 3: 2 }, { ParentSnapshotId: parent });
     const { json } = await service.changed(parent, child);
@@ -125,20 +126,23 @@ describe('section 5.3: ListChangedBlocks', () => {
     expect((await service.get(child, 3, change?.FirstBlockToken)).status).toBe(400);
   });
 
-  test('pages are cut before unchanged blocks are dropped', async () => {
-    const child = await service.stored({ 3: 1, 747: 1 }, { ParentSnapshotId: sparse });
-    const sizes: number[] = [];
-    let query: Record<string, string> = { maxResults: '100' };
-    for (;;) {
-      const { json } = await service.changed(sparse, child, query);
-      sizes.push((json.ChangedBlocks as unknown[]).length);
-      if (json.NextToken === null) break;
-      query = { maxResults: '100', pageToken: json.NextToken as string };
-    }
-    expect(sizes).toEqual([1, 0, 1]);
-  });
+  test(
+    row('5.3 paging: empty pages with a NextToken', 'cut before unchanged blocks are dropped'),
+    async () => {
+      const child = await service.stored({ 3: 1, 747: 1 }, { ParentSnapshotId: sparse });
+      const sizes: number[] = [];
+      let query: Record<string, string> = { maxResults: '100' };
+      for (;;) {
+        const { json } = await service.changed(sparse, child, query);
+        sizes.push((json.ChangedBlocks as unknown[]).length);
+        if (json.NextToken === null) break;
+        query = { maxResults: '100', pageToken: json.NextToken as string };
+      }
+      expect(sizes).toEqual([1, 0, 1]);
+    },
+  );
 
-  test('a snapshot against itself: an empty page with a token, then nothing', async () => {
+  test(row('5.3 final page with nothing left', 'a snapshot against itself'), async () => {
     const id = await service.stored({ 0: 1 });
     const first = await service.changed(id, id);
     expect(first.json).toMatchObject({ ChangedBlocks: [], VolumeSize: 1 });
@@ -146,18 +150,18 @@ describe('section 5.3: ListChangedBlocks', () => {
     expect(last.text).toBe(NOTHING_LEFT);
   });
 
-  test('a child that put nothing: one page, all else null', async () => {
+  test(row('5.3 nothing changed at all', 'one page, all else null'), async () => {
     const child = await service.stored({}, { ParentSnapshotId: sparse });
     expect((await service.changed(sparse, child)).text).toBe(NOTHING_LEFT);
   });
 
-  test('the volume size is that of the second', async () => {
+  test(row('5.3 VolumeSize', 'of the second'), async () => {
     const parent = await service.stored({ 0: 1 });
     const child = await service.stored({ 3000: 1 }, { ParentSnapshotId: parent, VolumeSize: 2 });
     expect((await service.changed(parent, child)).json.VolumeSize).toBe(2);
   });
 
-  test('the first snapshot is asked for before the second is looked up', async () => {
+  test(row('5.1 FirstSnapshotId', 'asked for before the second is looked up'), async () => {
     const expected = validation(
       'INVALID_SNAPSHOT_ID',
       'First snapshot should not be empty or null',
@@ -167,14 +171,14 @@ describe('section 5.3: ListChangedBlocks', () => {
     expect(errorOf(await service.changed('', unknown))).toEqual(expected);
   });
 
-  test('two without a common ancestor are unrelated even when equal', async () => {
+  test(row('5.3 unrelated lineages', 'even when equal'), async () => {
     const [a, b] = [await service.stored({ 0: 1 }), await service.stored({ 0: 1 })];
     expect(errorOf(await service.changed(a, b))).toEqual(
       validation('UNRELATED_SNAPSHOTS', `The snapshot ${a} and ${b} are not related.`),
     );
   });
 
-  test('one that is not readable', async () => {
+  test(row('5.3 one not readable'), async () => {
     const [a, b] = [await service.stored({}), await service.newSnapshot()];
     for (const [first, second] of [
       [a, b],
@@ -194,24 +198,28 @@ describe('sections 5.1 and 5.4: what both refuse', () => {
       `Value '${value}' at '${member}' failed to satisfy constraint: Member must have value ${rule}`,
     );
   const rows: [string, Record<string, string>, ExpectedError][] = [
-    ['maxResults 1', { maxResults: '1' }, range('1', 'maxResults', 'greater than or equal to 100')],
     [
-      'maxResults 99',
+      row('5.1 MaxResults', '1'),
+      { maxResults: '1' },
+      range('1', 'maxResults', 'greater than or equal to 100'),
+    ],
+    [
+      row('5.1 MaxResults', '99'),
       { maxResults: '99' },
       range('99', 'maxResults', 'greater than or equal to 100'),
     ],
     [
-      'maxResults 10001',
+      row('5.1 MaxResults', '10001'),
       { maxResults: '10001' },
       range('10001', 'maxResults', 'less than or equal to 10000'),
     ],
     [
-      'a negative start, before the token is judged',
+      row('13 ListSnapshotBlocks', 'a negative start, before the token is judged'),
       { startingBlockIndex: '-1', pageToken: 'nonsense' },
       range('-1', 'startingBlockIndex', 'greater than or equal to 0'),
     ],
     [
-      'a nonsense token',
+      row('5.4 INVALID_PAGE_TOKEN', 'nonsense'),
       { pageToken: 'nonsense' },
       validation('INVALID_PAGE_TOKEN', 'The pagination token nonsense is invalid.'),
     ],
@@ -222,22 +230,25 @@ describe('sections 5.1 and 5.4: what both refuse', () => {
     expect(errorOf(await service.changed(sparse, sparse, query))).toEqual(expected);
   });
 
-  test('a page token of another snapshot, of the other list, of the reversed pair, or a block token', async () => {
-    const child = await service.stored({ 1: 1 }, { ParentSnapshotId: sparse });
-    const ofSparse = String((await service.list(sparse)).json.NextToken);
-    const ofPair = String((await service.changed(sparse, child)).json.NextToken);
-    const blockToken = String((await service.tokens(sparse)).get(0));
-    const refusals = [
-      await service.list(child, { pageToken: ofSparse }),
-      await service.list(sparse, { pageToken: ofPair }),
-      await service.list(sparse, { pageToken: blockToken }),
-      await service.changed(sparse, child, { pageToken: ofSparse }),
-      await service.changed(child, sparse, { pageToken: ofPair }),
-    ];
-    for (const answer of refusals) expect(answer.json.Reason).toBe('INVALID_PAGE_TOKEN');
-  });
+  test(
+    row('5.4 INVALID_PAGE_TOKEN', 'of another snapshot, list or pair, or a block token'),
+    async () => {
+      const child = await service.stored({ 1: 1 }, { ParentSnapshotId: sparse });
+      const ofSparse = String((await service.list(sparse)).json.NextToken);
+      const ofPair = String((await service.changed(sparse, child)).json.NextToken);
+      const blockToken = String((await service.tokens(sparse)).get(0));
+      const refusals = [
+        await service.list(child, { pageToken: ofSparse }),
+        await service.list(sparse, { pageToken: ofPair }),
+        await service.list(sparse, { pageToken: blockToken }),
+        await service.changed(sparse, child, { pageToken: ofSparse }),
+        await service.changed(child, sparse, { pageToken: ofPair }),
+      ];
+      for (const answer of refusals) expect(answer.json.Reason).toBe('INVALID_PAGE_TOKEN');
+    },
+  );
 
-  test('a page token lasts 60 minutes and can be used again meanwhile', async () => {
+  test(row('5.1 NextToken', '60 minutes, and again meanwhile'), async () => {
     const pageToken = String((await service.list(sparse)).json.NextToken);
     service.clock.ms += 3_599_000;
     expect((await service.list(sparse, { pageToken })).status).toBe(200);
@@ -247,7 +258,7 @@ describe('sections 5.1 and 5.4: what both refuse', () => {
     service.clock.ms -= 3_600_000;
   });
 
-  test('a snapshot that is unknown, pending, in error, or of another region', async () => {
+  test(row('5.4 SNAPSHOT_NOT_FOUND', 'unknown, pending, in error, of another region'), async () => {
     const pending = await service.newSnapshot();
     const failed = await service.newSnapshot();
     await service.complete(failed, { count: 5 });
@@ -261,7 +272,7 @@ describe('sections 5.1 and 5.4: what both refuse', () => {
 });
 
 describe('section 6: GetSnapshotBlock', () => {
-  test('the block with its length and digest', async () => {
+  test(row('6 response', 'the block with its length and digest'), async () => {
     const id = await service.stored({ 2: 5 });
     const { status, headers, headerNames, body } = await service.get(
       id,
@@ -281,12 +292,12 @@ describe('section 6: GetSnapshotBlock', () => {
     );
   });
 
-  test('a zero block that was put reads as zeros', async () => {
+  test(row('3 all-zero block', 'reads as zeros'), async () => {
     const token = (await service.tokens(sparse)).get(3);
     expect((await service.get(sparse, 3, token)).body.equals(block(0))).toBe(true);
   });
 
-  test('a token is good for its block of its snapshot alone', async () => {
+  test(row('6 token of anything else'), async () => {
     const parent = await service.stored({ 0: 1, 1: 1 });
     const child = await service.stored({}, { ParentSnapshotId: parent });
     const token = String((await service.tokens(parent)).get(0));
@@ -307,7 +318,7 @@ describe('section 6: GetSnapshotBlock', () => {
     }
   });
 
-  test('a token lasts seven days', async () => {
+  test(row('6 expired token', 'after seven days'), async () => {
     const id = await service.stored({ 0: 1 });
     const token = (await service.tokens(id)).get(0);
     service.clock.ms += 7 * 86_400_000 - 1;
@@ -319,21 +330,21 @@ describe('section 6: GetSnapshotBlock', () => {
 
   const rows: [string, [number, string | undefined], ExpectedError][] = [
     [
-      'no token',
+      row('6 no read without a token'),
       [0, undefined],
       constraint(
         "Value null at 'blockToken' failed to satisfy constraint: Member must not be null",
       ),
     ],
     [
-      'an empty token',
+      row('6 empty token'),
       [0, ''],
       constraint(
         "Value '' at 'blockToken' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[A-Za-z0-9+/=_-]+$",
       ),
     ],
     [
-      'a negative index',
+      row('6 negative index'),
       [-1, 'x'],
       constraint(
         "Value '-1' at 'blockIndex' failed to satisfy constraint: Member must have value greater than or equal to 0",
@@ -345,7 +356,7 @@ describe('section 6: GetSnapshotBlock', () => {
     expect(errorOf(await service.get(sparse, index, token))).toEqual(expected);
   });
 
-  test('existence comes before the token', async () => {
+  test(row('13 GetSnapshotBlock', 'existence before the token'), async () => {
     const pending = await service.newSnapshot();
     expect(errorOf(await service.get(pending, 0, 'nonsense'))).toEqual(missing(pending));
   });

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import {
   block,
   BLOCK_SIZE,
@@ -20,7 +21,7 @@ const open = await service.newSnapshot();
 const tooShort = validation('INVALID_PARAMETER_VALUE', 'Failed to read block data');
 
 describe('section 3: accepted', () => {
-  test('answers 201 with {} and echoes the digest in the headers of the model', async () => {
+  test(row('3 response', '201, {} and the digest in the headers of the model'), async () => {
     const answer = await service.put({ snapshotId: open, index: 0 });
     expect(answer.status).toBe(201);
     expect(answer.text).toBe('{}');
@@ -32,17 +33,17 @@ describe('section 3: accepted', () => {
     );
   });
 
-  test('section 14: the digest of a zero block', async () => {
+  test(row('14 SHA-256 of one zero block'), async () => {
     const { headers } = await service.put({ snapshotId: open, index: 1, data: block(0) });
     expect(headers['x-amz-checksum']).toBe('B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=');
   });
 
   test.each<[string, Partial<PutSpec>]>([
-    ['the last block of the volume', { index: 2047 }],
-    ['a signed payload', { headers: { 'x-amz-content-sha256': '' } }],
-    ['Progress', { headers: { 'x-amz-progress': '100' } }],
+    [row('3 any order, gaps, last block of the volume', 'the last'), { index: 2047 }],
+    [row('3 signed payload'), { headers: { 'x-amz-content-sha256': '' } }],
+    [row('3 Progress', '100'), { headers: { 'x-amz-progress': '100' } }],
     [
-      'checksum headers that are not signed',
+      row('1.1 SignedHeaders are honoured', 'a header beside them'),
       {
         request: {
           tamper: (headers) => {
@@ -56,7 +57,7 @@ describe('section 3: accepted', () => {
     expect(answer.status, answer.text).toBe(201);
   });
 
-  test('of several writes of one block the last one wins, and it counts once', async () => {
+  test(row('3 other bytes at the same index', 'the last one wins and counts once'), async () => {
     const id = await service.newSnapshot();
     for (const byte of [1, 2, 2, 0, 3]) {
       const { status } = await service.put({ snapshotId: id, index: 9, data: block(byte) });
@@ -67,7 +68,7 @@ describe('section 3: accepted', () => {
     expect((await service.get(id, 9, tokens.get(9))).body.equals(block(3))).toBe(true);
   });
 
-  test('a body sent in chunks of unknown length', async () => {
+  test(row('3 Transfer-Encoding: chunked'), async () => {
     const answer = await service.put({
       snapshotId: open,
       index: 3,
@@ -85,38 +86,38 @@ describe('section 3: accepted', () => {
 describe('section 3: refused', () => {
   const rows: [string, Partial<PutSpec>, ExpectedError][] = [
     [
-      'a negative index',
+      row('3 BlockIndex', 'negative'),
       { index: -1 },
       constraint(
         "Value '-1' at 'blockIndex' failed to satisfy constraint: Member must have value greater than or equal to 0",
       ),
     ],
     [
-      'an index past the end',
+      row('3 index past the end'),
       { index: 2048 },
       validation('INVALID_BLOCK', 'Block index 2048 is beyond the volume size extent'),
     ],
     [
-      'no Data-Length',
+      row('3 DataLength', 'missing'),
       { headers: { 'x-amz-data-length': '' } },
       constraint(
         "Value null at 'dataLength' failed to satisfy constraint: Member must not be null",
       ),
     ],
     [
-      'no Checksum',
+      row('3 Checksum', 'missing'),
       { headers: { 'x-amz-checksum': '' } },
       constraint("Value null at 'checksum' failed to satisfy constraint: Member must not be null"),
     ],
     [
-      'a Checksum outside the alphabet',
+      row('3 digest outside the base64 alphabet'),
       { headers: { 'x-amz-checksum': 'a*b' } },
       constraint(
         "Value 'a*b' at 'checksum' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[A-Za-z0-9+/=]+$",
       ),
     ],
     [
-      'another algorithm',
+      row('3 algorithm not SHA256'),
       { headers: { 'x-amz-checksum-algorithm': 'SHA1' } },
       validation(
         'INVALID_PARAMETER_VALUE',
@@ -124,38 +125,38 @@ describe('section 3: refused', () => {
       ),
     ],
     [
-      'Progress -1',
+      row('3 Progress -1 or 101', '-1'),
       { headers: { 'x-amz-progress': '-1' } },
       constraint(
         "Value '-1' at 'progress' failed to satisfy constraint: Member must have value greater than or equal to 0",
       ),
     ],
     [
-      'Progress 101',
+      row('3 Progress -1 or 101', '101'),
       { headers: { 'x-amz-progress': '101' } },
       constraint(
         "Value '101' at 'progress' failed to satisfy constraint: Member must have value less than or equal to 100",
       ),
     ],
-    ['a short body that admits it', { data: Buffer.from('12345') }, tooShort],
+    [row('3 body shorter than a block', 'honest'), { data: Buffer.from('12345') }, tooShort],
     [
-      'a short body that claims a block',
+      row('3 body shorter than a block', 'lying'),
       { data: Buffer.from('12345'), headers: { 'x-amz-data-length': '524288' } },
       tooShort,
     ],
-    ['an empty body', { data: Buffer.alloc(0) }, tooShort],
+    [row('3 body shorter than a block', 'empty'), { data: Buffer.alloc(0) }, tooShort],
     [
-      'a whole body with Data-Length 1',
+      row('3 full body, DataLength 1'),
       { headers: { 'x-amz-data-length': '1' } },
       validation('INVALID_BLOCK', 'Block data length 1 is not valid, expected 524288'),
     ],
     [
-      'a longer body',
+      row('3 body longer than a block'),
       { data: Buffer.alloc(BLOCK_SIZE + 1) },
       validation('INVALID_BLOCK', /longer/),
     ],
     [
-      'a digest of other bytes',
+      row('3 digest not of the body'),
       { headers: { 'x-amz-checksum': digestOf(block(2)) } },
       {
         status: 403,
@@ -178,7 +179,7 @@ describe('section 3: refused', () => {
     expect(answer.headers.connection === 'close').toBe(answer.status === 400);
   });
 
-  test('nothing of a refused Put is stored', async () => {
+  test(row('3 digest not of the body', 'nothing is stored'), async () => {
     const id = await service.newSnapshot();
     await service.put({
       snapshotId: id,
@@ -189,12 +190,12 @@ describe('section 3: refused', () => {
     expect(await service.stateOf(id)).toBe('completed');
   });
 
-  test('an unknown snapshot', async () => {
+  test(row('3 snapshot in error, deleted, unknown', 'unknown'), async () => {
     const unknown = 'snap-0fedcba9876543210';
     expect(errorOf(await service.put({ snapshotId: unknown, index: 0 }))).toEqual(missing(unknown));
   });
 
-  test('a snapshot of another region', async () => {
+  test(row('7.5 ids are per region', 'Put'), async () => {
     const answer = await service.put({
       snapshotId: open,
       index: 0,
@@ -203,7 +204,7 @@ describe('section 3: refused', () => {
     expect(errorOf(answer)).toEqual(missing(open));
   });
 
-  test('a snapshot that was completed, at once', async () => {
+  test(row('3 after CompleteSnapshot was accepted', 'at once'), async () => {
     const id = await service.newSnapshot();
     await service.complete(id, { count: 0 });
     expect(errorOf(await service.put({ snapshotId: id, index: 0 }))).toEqual(
@@ -211,7 +212,7 @@ describe('section 3: refused', () => {
     );
   });
 
-  test('a snapshot in error', async () => {
+  test(row('3 snapshot in error, deleted, unknown', 'in error'), async () => {
     const id = await service.newSnapshot();
     await service.complete(id, { count: 1 });
     expect(errorOf(await service.put({ snapshotId: id, index: 0 }))).toEqual(missing(id));
@@ -219,7 +220,7 @@ describe('section 3: refused', () => {
 });
 
 describe('section 3: trouble on the way', () => {
-  test('a body cut by the client is not stored and does not hurt the service', async () => {
+  test(row('3 body arrives too slowly or is cut', 'cut'), async () => {
     const id = await service.newSnapshot();
     const { hostname, port } = new URL(service.ebs.endpoint);
     await new Promise<void>((resolve) => {
@@ -240,7 +241,7 @@ describe('section 3: trouble on the way', () => {
     expect((await service.put({ snapshotId: id, index: 0 })).status).toBe(201);
   });
 
-  test('a client that stops in the middle is told so after the idle time', async () => {
+  test(row('3 body arrives too slowly or is cut', 'too slow'), async () => {
     const snapshotId = await impatient.newSnapshot();
     const answer = await impatient.put({
       snapshotId,

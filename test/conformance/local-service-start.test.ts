@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import {
   block,
   constraint,
@@ -14,7 +15,7 @@ const withDefaultEncryption = await ServiceUnderTest.start({ encryptionByDefault
 const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
 describe('section 2.2: the answer', () => {
-  test('has every member, sorted, absent ones null, and 201', async () => {
+  test(row('2.2 response', 'every member, sorted, absent ones null'), async () => {
     const { status, text, headers } = await service.start({
       Description: 'd',
       Tags: [{ Key: 'k', Value: 'v' }],
@@ -28,7 +29,7 @@ describe('section 2.2: the answer', () => {
     );
   });
 
-  test('has null for Description and Tags that were not given', async () => {
+  test(row('1.3 absent values are null', 'Description and Tags'), async () => {
     const { json } = await service.start();
     expect(json).toMatchObject({ Description: null, Tags: null });
   });
@@ -37,83 +38,87 @@ describe('section 2.2: the answer', () => {
 describe('section 2.1: the request', () => {
   const refused: [string, object, ExpectedError][] = [
     [
-      'VolumeSize missing',
+      row('2.1 VolumeSize', 'missing'),
       { VolumeSize: undefined },
       constraint(
         "Value null at 'volumeSize' failed to satisfy constraint: Member must not be null",
       ),
     ],
     [
-      'VolumeSize 0',
+      row('2.1 VolumeSize', '0'),
       { VolumeSize: 0 },
       constraint(
         "Value '0' at 'volumeSize' failed to satisfy constraint: Member must have value greater than or equal to 1",
       ),
     ],
-    ['VolumeSize 65537', { VolumeSize: 65_537 }, validation('INVALID_VOLUME_SIZE', /65537/)],
     [
-      'ClientToken of 256',
+      row('2.1 VolumeSize', '65537'),
+      { VolumeSize: 65_537 },
+      validation('INVALID_VOLUME_SIZE', /65537/),
+    ],
+    [
+      row('2.1 ClientToken', 'of 256'),
       { ClientToken: 'x'.repeat(256) },
       constraint(
         `Value '${'x'.repeat(256)}' at 'clientToken' failed to satisfy constraint: Member must have length less than or equal to 255`,
       ),
     ],
     [
-      'ClientToken empty',
+      row('2.1 ClientToken', 'empty'),
       { ClientToken: '' },
       constraint(
         "Value '' at 'clientToken' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[\\S]+$",
       ),
     ],
     [
-      'Description empty',
+      row('2.1 Description', 'empty'),
       { Description: '' },
       constraint(
         "Value '' at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[\\S\\s]+$",
       ),
     ],
     [
-      'Timeout 9',
+      row('2.1 Timeout', '9'),
       { Timeout: 9 },
       constraint(
         "Value '9' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 10",
       ),
     ],
     [
-      'Timeout 4321',
+      row('2.1 Timeout', '4321'),
       { Timeout: 4321 },
       constraint(
         "Value '4321' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 4320",
       ),
     ],
     [
-      'a parent id with upper-case digits',
+      row('2.1 ParentSnapshotId', 'upper-case digits'),
       { ParentSnapshotId: 'snap-0ABC' },
       constraint(
         "Value 'snap-0ABC' at 'parentSnapshotId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^snap-[0-9a-f]+$",
       ),
     ],
     [
-      'a key alias',
+      row('2.1 KmsKeyArn', 'an alias'),
       { KmsKeyArn: 'alias/aws/ebs' },
       constraint(
         "Value 'alias/aws/ebs' at 'kmsKeyArn' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:aws[a-z\\-]*:kms:.*:[0-9]{12}:key/.*",
       ),
     ],
     [
-      'a tag key of 128',
+      row('2.1 Tags', 'a key of 128'),
       { Tags: [{ Key: 'k'.repeat(128), Value: '' }] },
       constraint(
         `Value '${'k'.repeat(128)}' at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 127`,
       ),
     ],
     [
-      'a reserved tag key',
+      row('2.6 INVALID_TAG and INVALID_VOLUME_SIZE', 'a reserved tag key'),
       { Tags: [{ Key: 'aws:x', Value: '' }] },
       validation('INVALID_TAG', /aws:/),
     ],
     [
-      'a tag key twice',
+      row('2.6 INVALID_TAG and INVALID_VOLUME_SIZE', 'a tag key twice'),
       {
         Tags: [
           { Key: 'k', Value: '1' },
@@ -131,24 +136,27 @@ describe('section 2.1: the request', () => {
     });
   });
 
-  test('51 tags are refused', async () => {
+  test(row('2.1 Tags', '51 of them'), async () => {
     const Tags = Array.from({ length: 51 }, (_, i) => ({ Key: `k${i}`, Value: '' }));
     const { status, text } = await service.start({ Tags });
     expect(status).toBe(400);
     expect(text).toContain("at 'tags' failed to satisfy constraint: Member must have length");
   });
 
-  test('two broken constraints come in one error', async () => {
+  test(row('1.4 several violations at once', 'of two members'), async () => {
     const { json } = await service.start({ VolumeSize: 0, Timeout: 9 });
     expect(json.message).toMatch(/^2 validation errors detected: .*'volumeSize'.*; .*'timeout'/);
   });
 
   test.each([
-    ['the largest volume', { VolumeSize: 65_536 }],
-    ['a token of 255', { ClientToken: 'y'.repeat(255) }],
-    ['the shortest Timeout', { Timeout: 10 }],
-    ['the longest Timeout', { Timeout: 4320 }],
-    ['50 tags', { Tags: Array.from({ length: 50 }, (_, i) => ({ Key: `k${i}`, Value: '' })) }],
+    [row('2.1 VolumeSize', 'the largest'), { VolumeSize: 65_536 }],
+    [row('2.1 ClientToken', 'of 255'), { ClientToken: 'y'.repeat(255) }],
+    [row('2.1 Timeout', 'the shortest'), { Timeout: 10 }],
+    [row('2.1 Timeout', 'the longest'), { Timeout: 4320 }],
+    [
+      row('2.1 Tags', '50 of them'),
+      { Tags: Array.from({ length: 50 }, (_, i) => ({ Key: `k${i}`, Value: '' })) },
+    ],
     ['explicit nulls', { Description: null, Tags: null, ParentSnapshotId: null }],
   ])('%s is accepted', async (_, body) => {
     expect((await service.start(body)).status).toBe(201);
@@ -173,7 +181,7 @@ describe('section 2.1: the request', () => {
 });
 
 describe('section 2.3: idempotency', () => {
-  test('the same token and parameters give the same answer', async () => {
+  test(row('2.3 same token, same parameters', 'the same answer, byte for byte'), async () => {
     const first = await service.start({ ClientToken: 'same', Description: 'd' });
     service.clock.ms += 5000;
     const second = await service.start({ ClientToken: 'same', Description: 'd' });
@@ -181,21 +189,21 @@ describe('section 2.3: idempotency', () => {
     expect(second.text).toBe(first.text);
   });
 
-  test('the stored answer stays pending after the snapshot completed', async () => {
+  test(row('2.3 same, after the snapshot completed', 'still pending'), async () => {
     const { json } = await service.start({ ClientToken: 'stored' });
     await service.complete(String(json.SnapshotId), { count: 0 });
     expect(await service.stateOf(String(json.SnapshotId))).toBe('completed');
     expect((await service.start({ ClientToken: 'stored' })).json.Status).toBe('pending');
   });
 
-  test('two requests at once with one token make one snapshot', async () => {
+  test(row('2.3 same token, same parameters', 'at the same time'), async () => {
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => service.start({ ClientToken: 'together' })),
     );
     expect(new Set(answers.map(({ json }) => json.SnapshotId)).size).toBe(1);
   });
 
-  test('any other parameter is a conflict without a Reason', async () => {
+  test(row('2.3 same token, any other parameter', 'a conflict without a Reason'), async () => {
     await service.start({ ClientToken: 'other', Description: 'a' });
     const answer = await service.start({ ClientToken: 'other', Description: 'b' });
     expect(errorOf(answer)).toEqual({
@@ -207,7 +215,7 @@ describe('section 2.3: idempotency', () => {
     expect(answer.headers.connection).not.toBe('close');
   });
 
-  test('without a token every call makes a snapshot', async () => {
+  test(row('2.3 no token on the wire'), async () => {
     const [a, b] = [await service.start(), await service.start()];
     expect(a.json.SnapshotId).not.toBe(b.json.SnapshotId);
   });
@@ -216,11 +224,16 @@ describe('section 2.3: idempotency', () => {
 describe('section 2.4: encryption without a parent', () => {
   const ANY_KEY = expect.stringMatching(/^arn:aws:kms:us-east-1:111122223333:key\//) as string;
   const rows: [string, object, string | null, string | null][] = [
-    ['nothing given', {}, null, ANY_KEY],
-    ['a key', { KmsKeyArn: KEY }, KEY, KEY],
-    ['Encrypted', { Encrypted: true }, ANY_KEY, ANY_KEY],
-    ['Encrypted and a key', { Encrypted: true, KmsKeyArn: KEY }, KEY, KEY],
-    ['not Encrypted', { Encrypted: false }, null, 'refused'],
+    [row('2.4 no parent, Encrypted omitted, key omitted'), {}, null, ANY_KEY],
+    [row('2.4 no parent, Encrypted omitted, key given'), { KmsKeyArn: KEY }, KEY, KEY],
+    [row('2.4 no parent, Encrypted true, key omitted'), { Encrypted: true }, ANY_KEY, ANY_KEY],
+    [
+      row('2.4 no parent, Encrypted true, key given'),
+      { Encrypted: true, KmsKeyArn: KEY },
+      KEY,
+      KEY,
+    ],
+    [row('2.4 no parent, Encrypted false, key omitted'), { Encrypted: false }, null, 'refused'],
   ];
 
   test.each(rows)('%s', async (_, body, off, on) => {
@@ -231,7 +244,7 @@ describe('section 2.4: encryption without a parent', () => {
     } else expect(answer.json.KmsKeyArn).toEqual(on);
   });
 
-  test('a key and not Encrypted is refused', async () => {
+  test(row('2.4 no parent, Encrypted false, key given'), async () => {
     const body = { Encrypted: false, KmsKeyArn: KEY };
     expect(errorOf(await service.start(body))).toEqual(
       validation('INVALID_PARAMETER_VALUE', 'Encrypt cannot be false when KmsKeyArn is specified'),
@@ -241,34 +254,40 @@ describe('section 2.4: encryption without a parent', () => {
 });
 
 describe('section 2.4: encryption with a parent', () => {
-  test('the child takes over what the parent has', async () => {
+  test(row('2.4 encrypted parent, nothing given', 'its key; of a plain parent none'), async () => {
     const plain = await service.stored({ 0: 1 });
     const encrypted = await service.stored({ 0: 1 }, { KmsKeyArn: KEY });
     expect((await service.start({ ParentSnapshotId: plain })).json.KmsKeyArn).toBeNull();
     expect((await service.start({ ParentSnapshotId: encrypted })).json.KmsKeyArn).toBe(KEY);
   });
 
-  test.each([true, false])('Encrypted %s beside a parent is refused', async (Encrypted) => {
-    const ParentSnapshotId = await service.stored({});
-    expect(errorOf(await service.start({ ParentSnapshotId, Encrypted }))).toEqual(
-      validation(
-        'INVALID_PARAMETER_VALUE',
-        'ParentSnapshotId and Encrypt cannot be specified together',
-      ),
-    );
-  });
+  test.each([true, false])(
+    row('2.4 either parent, Encrypted true or false', '%s'),
+    async (Encrypted) => {
+      const ParentSnapshotId = await service.stored({});
+      expect(errorOf(await service.start({ ParentSnapshotId, Encrypted }))).toEqual(
+        validation(
+          'INVALID_PARAMETER_VALUE',
+          'ParentSnapshotId and Encrypt cannot be specified together',
+        ),
+      );
+    },
+  );
 
-  test('section 13: a key beside a parent is reported first, and before the parent is looked up', async () => {
-    const body = { ParentSnapshotId: 'snap-0aaaaaaaaaaaaaaaa', KmsKeyArn: KEY, Encrypted: true };
-    expect(errorOf(await service.start(body))).toEqual(
-      validation(
-        'INVALID_PARAMETER_VALUE',
-        'ParentSnapshotId and KmsKeyArn cannot be specified together',
-      ),
-    );
-  });
+  test(
+    row('2.4 either parent, key given', 'wins over Encrypted and comes before the look-up'),
+    async () => {
+      const body = { ParentSnapshotId: 'snap-0aaaaaaaaaaaaaaaa', KmsKeyArn: KEY, Encrypted: true };
+      expect(errorOf(await service.start(body))).toEqual(
+        validation(
+          'INVALID_PARAMETER_VALUE',
+          'ParentSnapshotId and KmsKeyArn cannot be specified together',
+        ),
+      );
+    },
+  );
 
-  test('with encryption by default an encrypted parent hands its key down', async () => {
+  test(row('2.4 encrypted parent, nothing given', 'default on'), async () => {
     const ParentSnapshotId = await withDefaultEncryption.stored({}, { KmsKeyArn: KEY });
     const { json } = await withDefaultEncryption.start({ ParentSnapshotId });
     expect(json.KmsKeyArn).toBe(KEY);
@@ -276,14 +295,14 @@ describe('section 2.4: encryption with a parent', () => {
 });
 
 describe('section 2.5: parents', () => {
-  test('a pending parent is not complete', async () => {
+  test(row('2.5 parent pending or not yet readable', 'pending'), async () => {
     const id = await service.newSnapshot();
     expect(errorOf(await service.start({ ParentSnapshotId: id }))).toEqual(
       validation('INVALID_SNAPSHOT_ID', `Source snapshot (${id}) is not complete.`),
     );
   });
 
-  test('an unknown, deleted or failed parent does not exist', async () => {
+  test(row('2.5 parent in error, deleted, unknown'), async () => {
     const unknown = 'snap-0fedcba9876543210';
     expect(errorOf(await service.start({ ParentSnapshotId: unknown }))).toEqual(missing(unknown));
     const failed = await service.newSnapshot();
@@ -294,7 +313,7 @@ describe('section 2.5: parents', () => {
     expect(errorOf(await service.start({ ParentSnapshotId: deleted }))).toEqual(missing(deleted));
   });
 
-  test('a child may be larger but not smaller', async () => {
+  test(row('2.5 parent larger than VolumeSize', 'refused; a larger child is fine'), async () => {
     const ParentSnapshotId = await service.stored({}, { VolumeSize: 2 });
     expect(errorOf(await service.start({ ParentSnapshotId }))).toMatchObject({
       status: 400,
@@ -303,7 +322,7 @@ describe('section 2.5: parents', () => {
     expect((await service.start({ ParentSnapshotId, VolumeSize: 3 })).status).toBe(201);
   });
 
-  test('a child keeps what it inherited when the parent is deleted', async () => {
+  test(row('2.5 parent deleted later'), async () => {
     const parent = await service.stored({ 0: 1, 5: 2 });
     const child = await service.stored({ 5: 3 }, { ParentSnapshotId: parent });
     const tokens = await service.tokens(child);

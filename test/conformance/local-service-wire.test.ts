@@ -1,5 +1,6 @@
 import { createConnection } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import { block, errorOf, ServiceUnderTest } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
@@ -10,7 +11,7 @@ const regional = await ServiceUnderTest.start({
 const stored = await service.stored({ 0: 1 });
 
 describe('section 1.3: the form of an answer', () => {
-  test('every answer has request id, date and length, and no Server', async () => {
+  test(row('1.3 request id', 'date and length, and no Server'), async () => {
     for (const answer of [await service.start(), await service.list('snap-0')]) {
       expect(answer.headers['x-amzn-requestid']).toMatch(
         /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/,
@@ -24,19 +25,22 @@ describe('section 1.3: the form of an answer', () => {
     }
   });
 
-  test('2xx, 403, 404 and 409 leave the connection open, 400 closes it', async () => {
-    await service.start({ ClientToken: 'wire' });
-    const open = [
-      await service.start(),
-      await service.list('snap-0fedcba9876543210'),
-      await service.start({ ClientToken: 'wire', VolumeSize: 2 }),
-      await service.put({ snapshotId: stored, index: 0, request: { signingDate: new Date(0) } }),
-    ];
-    expect(open.map(({ status }) => status)).toEqual([201, 404, 409, 403]);
-    expect(open.map(({ headers }) => headers.connection)).not.toContain('close');
-    const closing = await service.list(stored, { maxResults: '1' });
-    expect([closing.status, closing.headers.connection]).toEqual([400, 'close']);
-  });
+  test(
+    row('1.3 keep-alive, closed by every 400', '2xx, 403, 404 and 409 leave it open'),
+    async () => {
+      await service.start({ ClientToken: 'wire' });
+      const open = [
+        await service.start(),
+        await service.list('snap-0fedcba9876543210'),
+        await service.start({ ClientToken: 'wire', VolumeSize: 2 }),
+        await service.put({ snapshotId: stored, index: 0, request: { signingDate: new Date(0) } }),
+      ];
+      expect(open.map(({ status }) => status)).toEqual([201, 404, 409, 403]);
+      expect(open.map(({ headers }) => headers.connection)).not.toContain('close');
+      const closing = await service.list(stored, { maxResults: '1' });
+      expect([closing.status, closing.headers.connection]).toEqual([400, 'close']);
+    },
+  );
 
   test('an unknown path or method is an UnknownOperationException', async () => {
     for (const [method, path] of [
@@ -62,40 +66,47 @@ describe('section 1.3: the form of an answer', () => {
 describe('section 1.1: signatures', () => {
   test.each<[string, Parameters<typeof service.send>[0], string]>([
     [
-      'another key id',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'another key id'),
       request({ credentials: { accessKeyId: 'other', secretAccessKey: 'local-secret' } }),
       'UnrecognizedClientException',
     ],
     [
-      'another secret',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'another secret'),
       request({ credentials: { accessKeyId: 'local', secretAccessKey: 'other' } }),
       'InvalidSignatureException',
     ],
     [
-      'a session token that was not asked for',
+      row(
+        '1.1 signature: SigV4, service ebs, region of the host',
+        'a session token that was not asked for',
+      ),
       request({
         credentials: { accessKeyId: 'local', secretAccessKey: 'local-secret', sessionToken: 'x' },
       }),
       'UnrecognizedClientException',
     ],
     [
-      'an old signature',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'old'),
       request({ signingDate: new Date(Date.now() - 301_000) }),
       'InvalidSignatureException',
     ],
     [
-      'a signature of the future',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'of the future'),
       request({ signingDate: new Date(Date.now() + 310_000) }),
       'InvalidSignatureException',
     ],
-    ['another service', request({ service: 'kms' }), 'InvalidSignatureException'],
     [
-      'a changed signed header',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'another service'),
+      request({ service: 'kms' }),
+      'InvalidSignatureException',
+    ],
+    [
+      row('1.1 signature: SigV4, service ebs, region of the host', 'a changed signed header'),
       request({ tamper: (headers) => (headers['x-amz-date'] = '20200101T000000Z') }),
       'InvalidSignatureException',
     ],
     [
-      'no Authorization',
+      row('1.1 signature: SigV4, service ebs, region of the host', 'no Authorization'),
       request({ tamper: (headers) => delete headers.authorization }),
       'MissingAuthenticationTokenException',
     ],
@@ -104,31 +115,37 @@ describe('section 1.1: signatures', () => {
     expect(errorOf(answer)).toMatchObject({ status: 403, type, family: 'framework' });
   });
 
-  test('a signature up to five minutes off is good', async () => {
-    for (const offMs of [-290_000, 290_000]) {
-      const signingDate = new Date(Date.now() + offMs);
-      expect((await service.send(request({ signingDate }))).status).toBe(200);
-    }
-  });
+  test(
+    row('1.1 signature: SigV4, service ebs, region of the host', 'up to five minutes off is good'),
+    async () => {
+      for (const offMs of [-290_000, 290_000]) {
+        const signingDate = new Date(Date.now() + offMs);
+        expect((await service.send(request({ signingDate }))).status).toBe(200);
+      }
+    },
+  );
 
-  test('a malformed Authorization', async () => {
+  test(row('1.1 signature: SigV4, service ebs, region of the host', 'malformed'), async () => {
     const answer = await service.send(
       request({ tamper: (headers) => (headers.authorization = 'AWS4-HMAC-SHA256 nonsense') }),
     );
     expect(errorOf(answer)).toMatchObject({ status: 400, type: 'IncompleteSignatureException' });
   });
 
-  test('a payload that is not the one signed', async () => {
-    const id = await service.newSnapshot();
-    const answer = await service.put({
-      snapshotId: id,
-      index: 0,
-      headers: { 'x-amz-content-sha256': 'a'.repeat(64) },
-    });
-    expect(errorOf(answer)).toMatchObject({ status: 403, type: 'InvalidSignatureException' });
-  });
+  test(
+    row('1.1 other operations: normal payload hash', 'a payload that is not the one signed'),
+    async () => {
+      const id = await service.newSnapshot();
+      const answer = await service.put({
+        snapshotId: id,
+        index: 0,
+        headers: { 'x-amz-content-sha256': 'a'.repeat(64) },
+      });
+      expect(errorOf(answer)).toMatchObject({ status: 403, type: 'InvalidSignatureException' });
+    },
+  );
 
-  test('without x-amz-content-sha256 the body itself is covered', async () => {
+  test(row('1.1 without x-amz-content-sha256 the body is hashed'), async () => {
     expect((await service.start({}, { applyChecksum: false })).status).toBe(201);
     const changed = await service.start(
       {},
@@ -137,18 +154,24 @@ describe('section 1.1: signatures', () => {
     expect(errorOf(changed)).toMatchObject({ status: 403, type: 'InvalidSignatureException' });
   });
 
-  test('a server with a region and a session token takes no other', async () => {
-    const body = { VolumeSize: 1 };
-    expect((await regional.start(body)).status).toBe(201);
-    const wrongRegion = await regional.start(body, { region: 'us-east-1' });
-    expect(errorOf(wrongRegion)).toMatchObject({ type: 'InvalidSignatureException' });
-    const noToken = await regional.start(body, {
-      credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' },
-    });
-    expect(errorOf(noToken)).toMatchObject({ type: 'UnrecognizedClientException' });
-  });
+  test(
+    row(
+      '1.1 signature: SigV4, service ebs, region of the host',
+      'a server with a region and a session token',
+    ),
+    async () => {
+      const body = { VolumeSize: 1 };
+      expect((await regional.start(body)).status).toBe(201);
+      const wrongRegion = await regional.start(body, { region: 'us-east-1' });
+      expect(errorOf(wrongRegion)).toMatchObject({ type: 'InvalidSignatureException' });
+      const noToken = await regional.start(body, {
+        credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' },
+      });
+      expect(errorOf(noToken)).toMatchObject({ type: 'UnrecognizedClientException' });
+    },
+  );
 
-  test('query values that need encoding are part of the signature', async () => {
+  test(row('1.1 query values are encoded'), async () => {
     const answer = await service.list(stored, { pageToken: 'a+b/c==' });
     expect(answer.json.Reason).toBe('INVALID_PAGE_TOKEN');
   });

@@ -19,8 +19,8 @@ const TAGS_MAX = 50;
 
 /**
  * Reads the JSON body.
- * @throws {Refusal} SerializationException for what is no JSON object or has members of a wrong type, a constraint
- * error, or INVALID_VOLUME_SIZE and INVALID_TAG.
+ * @throws {Refusal} SerializationException for what is no JSON object or has members of a wrong type, or a constraint
+ * error.
  */
 export function readStartRequest(bytes: Uint8Array): StartRequest {
   const body = parseObject(bytes);
@@ -44,8 +44,6 @@ export function readStartRequest(bytes: Uint8Array): StartRequest {
   const tags = readTags(body.Tags, constraints);
   const encrypted = booleanMember(body, 'Encrypted');
   constraints.check();
-  checkVolumeSize(volumeSizeGiB ?? 0);
-  checkTags(tags ?? []);
   return {
     volumeSizeGiB: volumeSizeGiB ?? 0,
     parentSnapshotId,
@@ -56,6 +54,15 @@ export function readStartRequest(bytes: Uint8Array): StartRequest {
     kmsKeyArn,
     timeoutMinutes: timeoutMinutes ?? DEFAULT_TIMEOUT_MINUTES,
   };
+}
+
+/**
+ * Judges what no constraint of the model covers. A known ClientToken is answered before that.
+ * @throws {Refusal} INVALID_VOLUME_SIZE or INVALID_TAG.
+ */
+export function checkStartValues({ volumeSizeGiB, tags }: StartRequest): void {
+  checkVolumeSize(volumeSizeGiB);
+  checkTags(tags ?? []);
 }
 
 function checkVolumeSize(volumeSizeGiB: number): void {

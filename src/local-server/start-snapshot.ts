@@ -3,7 +3,7 @@ import { checkEncryptionRequest, decideEncryption } from './encryption.ts';
 import { conflict, invalid, snapshotNotFound } from './refusal.ts';
 import { stateOf, type EbsCall, type Service } from './service.ts';
 import type { SnapshotRecord, Tag } from './snapshot-record.ts';
-import { readStartRequest, type StartRequest } from './start-request.ts';
+import { checkStartValues, readStartRequest, type StartRequest } from './start-request.ts';
 import { EpochTime } from './wire-json.ts';
 import { BLOCK_SIZE } from './wire-table.ts';
 
@@ -37,6 +37,7 @@ export async function startSnapshot(service: Service, call: EbsCall): Promise<An
 
 function newRecord(service: Service, request: StartRequest, region: string): SnapshotRecord {
   const { account, store } = service;
+  checkStartValues(request);
   checkEncryptionRequest(request, account);
   const parent = requireParent(service, request, region);
   const context = { account, region, storeId: store.storeId };

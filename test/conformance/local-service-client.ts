@@ -33,6 +33,7 @@ export interface RawRequest {
 /** An answer as it came over the wire. */
 export interface RawAnswer {
   readonly status: number;
+  readonly httpVersion: string;
   readonly headers: IncomingHttpHeaders;
   /** Header names in the spelling of the server. */
   readonly headerNames: readonly string[];
@@ -166,6 +167,7 @@ export class ServiceUnderTest {
             const body = Buffer.concat(chunks);
             resolve({
               status: response.statusCode ?? 0,
+              httpVersion: response.httpVersion,
               headers: response.headers,
               headerNames: response.rawHeaders.filter((_, i) => i % 2 === 0),
               body,

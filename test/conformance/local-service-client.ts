@@ -25,7 +25,7 @@ export interface RawRequest {
   /** Default true: x-amz-content-sha256 is sent. Without it the signature covers the body all the same. */
   readonly applyChecksum?: boolean;
   /** Sent in place of the body that was signed; of the same length. */
-  readonly otherBody?: string;
+  readonly otherBody?: Uint8Array | string;
   /** Changes the signed headers before they are sent. */
   readonly tamper?: (headers: Record<string, string>) => void;
 }
@@ -44,7 +44,7 @@ export interface RawAnswer {
 }
 
 /** SHA-256 and HMAC in the shape that the SDK's signer wants. */
-class NodeSha256 {
+export class NodeSha256 {
   readonly #hash: ReturnType<typeof createHash | typeof createHmac>;
 
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
@@ -73,15 +73,26 @@ function toBuffer(data: ArrayBuffer | ArrayBufferView): Buffer {
     : Buffer.from(data);
 }
 
+interface StartedWith {
+  readonly clock: ServiceUnderTest['clock'];
+  readonly options: Partial<LocalEbsOptions>;
+}
+
 /** A service with a clock of its own and a client that signs with the SDK's signer, both closed after the file's tests. */
 export class ServiceUnderTest {
-  readonly ebs: LocalEbs;
   readonly clock: { ms: number; now(): number };
+  #ebs: LocalEbs;
+  readonly #options: Partial<LocalEbsOptions>;
   readonly #agent = new Agent({ keepAlive: true });
 
-  private constructor(ebs: LocalEbs, clock: ServiceUnderTest['clock']) {
-    this.ebs = ebs;
-    this.clock = clock;
+  private constructor(ebs: LocalEbs, parts: StartedWith) {
+    this.#ebs = ebs;
+    this.clock = parts.clock;
+    this.#options = parts.options;
+  }
+
+  get ebs(): LocalEbs {
+    return this.#ebs;
   }
 
   /** Call at the top of a file: `const service = await ServiceUnderTest.start()`. */
@@ -96,7 +107,19 @@ export class ServiceUnderTest {
     const directory = await mkdtemp(join(tmpdir(), 'ebs-local-'));
     const clock = { ms: Date.parse('2026-09-25T11:57:20.570Z'), now: () => clock.ms };
     const ebs = await LocalEbs.start({ directory, clock, ...options });
-    return new ServiceUnderTest(ebs, clock);
+    return new ServiceUnderTest(ebs, { clock, options });
+  }
+
+  /** Ends the service and starts it again on the same folder, with other options when some are given. */
+  async restart(options: Partial<LocalEbsOptions> = {}): Promise<void> {
+    const { directory } = this.#ebs;
+    await this.#ebs.close();
+    this.#ebs = await LocalEbs.start({
+      ...this.#options,
+      ...options,
+      directory,
+      clock: this.clock,
+    });
   }
 
   /** Closes service and client, and removes the folder. */

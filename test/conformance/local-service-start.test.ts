@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { row } from './contract-rows.ts';
 import {
@@ -13,6 +14,7 @@ import {
 const service = await ServiceUnderTest.start();
 const withDefaultEncryption = await ServiceUnderTest.start({ encryptionByDefault: true });
 const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+const ANY_KEY = expect.stringMatching(/^arn:aws:kms:us-east-1:111122223333:key\//) as string;
 
 describe('section 2.2: the answer', () => {
   test(row('2.2 response', 'every member, sorted, absent ones null'), async () => {
@@ -222,7 +224,6 @@ describe('section 2.3: idempotency', () => {
 });
 
 describe('section 2.4: encryption without a parent', () => {
-  const ANY_KEY = expect.stringMatching(/^arn:aws:kms:us-east-1:111122223333:key\//) as string;
   const rows: [string, object, string | null, string | null][] = [
     [row('2.4 no parent, Encrypted omitted, key omitted'), {}, null, ANY_KEY],
     [row('2.4 no parent, Encrypted omitted, key given'), { KmsKeyArn: KEY }, KEY, KEY],
@@ -294,6 +295,100 @@ describe('section 2.4: encryption with a parent', () => {
   });
 });
 
+describe('section 2.4: the account default key, and parents beside a default', () => {
+  test.each([
+    [row('2.4 account default key', 'the one that was set'), KEY, KEY],
+    [row('2.4 account default key', 'else one that stands for alias/aws/ebs'), undefined, ANY_KEY],
+  ])('%s', async (_, defaultKmsKeyArn, expected) => {
+    const account = await ServiceUnderTest.startAlone(
+      defaultKmsKeyArn === undefined ? {} : { defaultKmsKeyArn },
+    );
+    const { json } = await account.start({ Encrypted: true });
+    await account.close();
+    expect(json.KmsKeyArn).toEqual(expected);
+  });
+
+  test(
+    row('2.4 unencrypted parent, nothing given', 'default off: an unencrypted child'),
+    async () => {
+      const ParentSnapshotId = await service.stored({});
+      expect((await service.start({ ParentSnapshotId })).json.KmsKeyArn).toBeNull();
+    },
+  );
+
+  test(row('2.4 unencrypted parent, nothing given', 'default on: refused'), async () => {
+    const account = await ServiceUnderTest.startAlone();
+    const ParentSnapshotId = await account.stored({});
+    await account.restart({ encryptionByDefault: true });
+    const answer = await account.start({ ParentSnapshotId });
+    await account.close();
+    expect(errorOf(answer)).toMatchObject({ status: 400, type: 'ValidationException' });
+  });
+
+  test.each<[string, object]>([
+    [row('2.4 either parent, Encrypted true or false', 'default on, true'), { Encrypted: true }],
+    [row('2.4 either parent, Encrypted true or false', 'default on, false'), { Encrypted: false }],
+    [row('2.4 either parent, key given', 'default on'), { KmsKeyArn: KEY }],
+    [row('2.4 either parent, key given', 'with Encrypted'), { KmsKeyArn: KEY, Encrypted: false }],
+  ])('%s', async (_, body) => {
+    for (const account of [service, withDefaultEncryption]) {
+      const ParentSnapshotId = await account.stored({}, { KmsKeyArn: KEY });
+      expect(errorOf(await account.start({ ParentSnapshotId, ...body }))).toMatchObject({
+        status: 400,
+        type: 'ValidationException',
+        reason: 'INVALID_PARAMETER_VALUE',
+      });
+    }
+  });
+
+  test.each(['true', 1])(row('2.1 Encrypted', '%j is no boolean'), async (Encrypted) => {
+    expect(errorOf(await service.start({ Encrypted }))).toMatchObject({
+      status: 400,
+      type: 'SerializationException',
+    });
+  });
+});
+
+describe('section 2.3: a token outlives its snapshot', () => {
+  test.each<[string, (id: string) => Promise<unknown>]>([
+    [
+      row('15 token of a timed-out or deleted snapshot', 'timed out'),
+      () => Promise.resolve((service.clock.ms += 3_600_000)),
+    ],
+    [
+      row('15 token of a timed-out or deleted snapshot', 'deleted'),
+      (SnapshotId) => service.ec2('DeleteSnapshot', { SnapshotId }),
+    ],
+  ])('%s: still the original answer', async (_, end) => {
+    const body = { ClientToken: randomUUID() };
+    const { text, json } = await service.start(body);
+    await end(String(json.SnapshotId));
+    expect((await service.start(body)).text).toBe(text);
+  });
+
+  test(row('2.3 same token, any other parameter', 'each of them'), async () => {
+    const ParentSnapshotId = await service.stored({});
+    const body = { ClientToken: 'each', Description: 'd', Tags: [{ Key: 'k', Value: 'v' }] };
+    await service.start(body);
+    for (const change of [
+      { VolumeSize: 2 },
+      { Description: 'e' },
+      { Description: undefined },
+      { Tags: [{ Key: 'k', Value: 'w' }] },
+      { Tags: undefined },
+      { Timeout: 61 },
+      { Encrypted: true },
+      { KmsKeyArn: KEY },
+      { ParentSnapshotId },
+    ]) {
+      expect((await service.start({ ...body, ...change })).status).toBe(409);
+    }
+    expect((await service.start(body)).status).toBe(201);
+    const elsewhere = await service.start(body, { region: 'eu-west-1' });
+    expect(elsewhere.status).toBe(201);
+  });
+});
+
 describe('section 2.5: parents', () => {
   test(row('2.5 parent pending or not yet readable', 'pending'), async () => {
     const id = await service.newSnapshot();
@@ -311,6 +406,14 @@ describe('section 2.5: parents', () => {
     const deleted = await service.stored({});
     await service.ec2('DeleteSnapshot', { SnapshotId: deleted });
     expect(errorOf(await service.start({ ParentSnapshotId: deleted }))).toEqual(missing(deleted));
+  });
+
+  test(row('2.5 the child starts as a full copy; an explicit zero block clears'), async () => {
+    const ParentSnapshotId = await service.stored({ 0: 1, 7: 2 });
+    const child = await service.stored({ 7: 0 }, { ParentSnapshotId });
+    const tokens = await service.tokens(child);
+    expect((await service.get(child, 0, tokens.get(0))).body.equals(block(1))).toBe(true);
+    expect((await service.get(child, 7, tokens.get(7))).body.equals(block(0))).toBe(true);
   });
 
   test(row('2.5 parent larger than VolumeSize', 'refused; a larger child is fine'), async () => {

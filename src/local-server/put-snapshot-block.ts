@@ -23,6 +23,7 @@ export async function putSnapshotBlock(service: Service, call: EbsCall): Promise
   const request = readRequest(call);
   const { snapshotId, blockIndex } = request;
   const snapshot = requireWritable(service, snapshotId, call.region);
+  checkEncoding(headerOf(call, 'content-encoding'));
   checkBody(request, call);
   if (blockIndex >= snapshot.record.volumeSizeGiB * BLOCKS_PER_GIB) {
     throw invalid('INVALID_BLOCK', `Block index ${blockIndex} is beyond the volume size extent`);
@@ -79,6 +80,12 @@ function readRequest(call: EbsCall): PutRequest {
     checksum: checksum ?? '',
     algorithm: algorithm ?? '',
   };
+}
+
+/** A block travels as it is: what is compressed would not be the block that its length and digest tell of. */
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === 'identity') return;
+  throw invalid('INVALID_CONTENT_ENCODING', `Content encoding ${encoding} is not supported`);
 }
 
 /** A short body is reported before a wrong DataLength. */

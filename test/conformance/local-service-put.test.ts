@@ -1,5 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { SnapshotStore } from '../../src/local-server/snapshot-store.ts';
+import type { SnapshotRecord } from '../../src/local-server/snapshot-record.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { row } from './contract-rows.ts';
 import {
   block,
@@ -7,6 +10,7 @@ import {
   constraint,
   digestOf,
   errorOf,
+  linearOf,
   missing,
   ServiceUnderTest,
   validation,
@@ -219,6 +223,165 @@ describe('section 3: refused', () => {
   });
 });
 
+describe('section 3: members and circumstances', () => {
+  test.each<[string, Partial<PutSpec>, ExpectedError]>([
+    [
+      row('3 SnapshotId', 'upper-case digits'),
+      { snapshotId: 'snap-0ABC' },
+      constraint(
+        "Value 'snap-0ABC' at 'snapshotId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^snap-[0-9a-f]+$",
+      ),
+    ],
+    [
+      row('3 SnapshotId', 'of 65'),
+      { snapshotId: `snap-${'0'.repeat(60)}` },
+      constraint(
+        `Value 'snap-${'0'.repeat(60)}' at 'snapshotId' failed to satisfy constraint: Member must have length less than or equal to 64`,
+      ),
+    ],
+    [
+      row('3 Checksum', 'of 65'),
+      { headers: { 'x-amz-checksum': 'a'.repeat(65) } },
+      constraint(
+        `Value '${'a'.repeat(65)}' at 'checksum' failed to satisfy constraint: Member must have length less than or equal to 64`,
+      ),
+    ],
+    [
+      row('15 missing members of Put', 'the algorithm'),
+      { headers: { 'x-amz-checksum-algorithm': '' } },
+      constraint(
+        "Value null at 'checksumAlgorithm' failed to satisfy constraint: Member must not be null",
+      ),
+    ],
+    [
+      row('3 ChecksumAlgorithm', 'in lower case'),
+      { headers: { 'x-amz-checksum-algorithm': 'sha256' } },
+      validation(
+        'INVALID_PARAMETER_VALUE',
+        "Unsupported Checksum Algorithm 'sha256', supported algorithms are SHA256",
+      ),
+    ],
+    [
+      row('3 BlockData', 'one byte short'),
+      { data: Buffer.alloc(BLOCK_SIZE - 1) },
+      validation('INVALID_PARAMETER_VALUE', 'Failed to read block data'),
+    ],
+    [
+      row('3 DataLength', 'one byte more than a block'),
+      { headers: { 'x-amz-data-length': '524289' } },
+      validation('INVALID_BLOCK', 'Block data length 524289 is not valid, expected 524288'),
+    ],
+    [
+      row('3 Content-Encoding must not be used'),
+      { headers: { 'content-encoding': 'gzip' } },
+      validation('INVALID_CONTENT_ENCODING', /gzip/),
+    ],
+  ])('%s', async (_, spec, expected) => {
+    const { message } = expected;
+    expect(errorOf(await service.put({ snapshotId: open, index: 4, ...spec }))).toEqual({
+      ...expected,
+      message: message instanceof RegExp ? (expect.stringMatching(message) as string) : message,
+    });
+  });
+
+  test.each(['x', '1.5', ''])(row('3 BlockIndex', 'that is no integer: "%s"'), async (index) => {
+    const answer = await service.put({ snapshotId: open, index });
+    expect(errorOf(answer)).toMatchObject({ status: 400, type: 'SerializationException' });
+  });
+
+  test(row('3 same bytes again', '201 each time, and it counts once'), async () => {
+    const id = await service.newSnapshot();
+    for (let n = 0; n < 3; n += 1) {
+      expect((await service.put({ snapshotId: id, index: 5 })).status).toBe(201);
+    }
+    await service.complete(id, { count: 1, ...aggregate(block(1)) });
+    expect(await service.stateOf(id)).toBe('completed');
+  });
+
+  test(row('3 any order, gaps, last block of the volume', 'listed in order'), async () => {
+    const id = await service.newSnapshot({ VolumeSize: 65_536 });
+    const last = 65_536 * 2048 - 1;
+    for (const index of [last, 4, 1_000_000, 0]) {
+      expect((await service.put({ snapshotId: id, index, data: block(0) })).status).toBe(201);
+    }
+    expect((await service.put({ snapshotId: id, index: last + 1 })).status).toBe(400);
+    await service.complete(id, { count: 4 });
+    expect([...(await service.tokens(id)).keys()]).toEqual([0, 4, 1_000_000, last]);
+  });
+
+  test(row('3 all-zero block', 'counted, aggregated and listed like any other'), async () => {
+    const id = await service.newSnapshot();
+    await service.put({ snapshotId: id, index: 3, data: block(0) });
+    await service.complete(id, { count: 1, ...aggregate(block(0)) });
+    expect([...(await service.tokens(id)).keys()]).toEqual([3]);
+  });
+
+  test(row('14 SHA-256 of one block of FF'), async () => {
+    const { headers } = await service.put({ snapshotId: open, index: 6, data: block(0xff) });
+    expect(headers['x-amz-checksum']).toBe('BD4jinZffPvGJZalDlPI/7axiKmTV7Dr7eJRcl1nWJ8=');
+  });
+
+  test(row('3 snapshot in error, deleted, unknown', 'deleted'), async () => {
+    const id = await service.newSnapshot();
+    await service.ec2('DeleteSnapshot', { SnapshotId: id });
+    expect(errorOf(await service.put({ snapshotId: id, index: 0 }))).toEqual(missing(id));
+  });
+
+  test(row('3 two Puts of one index in flight', 'one at a time is taken'), async () => {
+    const store = await SnapshotStore.open(await temporaryFolder());
+    await store.create(recordOf('snap-0123456789abcdef1'));
+    const snapshot = store.find('snap-0123456789abcdef1', 'us-east-1');
+    if (snapshot === undefined) throw new Error('not found');
+    const put = (byte: number): Promise<string> =>
+      store.putBlock(snapshot, { index: 0, data: block(byte), digest: digestBytes(byte) }, 0);
+    expect(await Promise.all([put(1), put(2)])).toEqual(['stored', 'conflict']);
+    expect(await put(2)).toBe('stored');
+    await store.close();
+  });
+
+  test(row('3 two Puts of one index in flight', 'each is stored whole or refused'), async () => {
+    const id = await service.newSnapshot();
+    const answers = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((byte) =>
+        service.put({ snapshotId: id, index: 0, data: block(byte) }),
+      ),
+    );
+    for (const answer of answers) {
+      if (answer.status === 201) continue;
+      expect(errorOf(answer)).toMatchObject({ status: 400, reason: 'CONFLICTING_BLOCK_UPDATE' });
+    }
+    await service.complete(id, { count: 1 });
+    const { body } = await service.get(id, 0, (await service.tokens(id)).get(0));
+    const stored = answers.flatMap(({ status }, i) => (status === 201 ? [block(i + 1)] : []));
+    expect(stored.some((data) => data.equals(body))).toBe(true);
+  });
+
+  test(row('3 Expect: 100-continue', 'answered before the body is sent'), async () => {
+    const { hostname, port } = new URL(service.ebs.endpoint);
+    let headers: Record<string, string> = {};
+    const path = `/snapshots/${open}/blocks/7`;
+    await service.put({
+      snapshotId: open,
+      index: 7,
+      request: { tamper: (signed) => (headers = { ...signed }) },
+    });
+    const status = await new Promise((resolve, reject) => {
+      const request = httpRequest({
+        hostname,
+        port,
+        path,
+        method: 'PUT',
+        headers: { ...headers, expect: '100-continue' },
+      });
+      request.on('continue', () => request.end(block(1)));
+      request.on('response', (response) => resolve(response.resume().statusCode));
+      request.on('error', reject);
+      request.flushHeaders();
+    });
+    expect(status).toBe(201);
+  });
+});
+
 describe('section 3: trouble on the way', () => {
   test(row('3 body arrives too slowly or is cut', 'cut'), async () => {
     const id = await service.newSnapshot();
@@ -253,3 +416,34 @@ describe('section 3: trouble on the way', () => {
     expect(answer.headers.connection).toBe('close');
   });
 });
+
+/** The three checksum members of CompleteSnapshot for `blocks` in index order. */
+function aggregate(...blocks: readonly Buffer[]): Parameters<typeof service.complete>[1] {
+  return { checksum: linearOf(...blocks), algorithm: 'SHA256', method: 'LINEAR' };
+}
+
+function digestBytes(byte: number): Buffer {
+  return Buffer.from(digestOf(block(byte)), 'base64');
+}
+
+/** An open snapshot as the store keeps it. */
+function recordOf(snapshotId: string): SnapshotRecord {
+  return {
+    snapshotId,
+    region: 'us-east-1',
+    ownerId: '111122223333',
+    volumeSizeGiB: 1,
+    description: null,
+    parentSnapshotId: null,
+    lineage: snapshotId,
+    tags: [],
+    encrypted: false,
+    kmsKeyArn: null,
+    startTimeMs: 0,
+    timeoutMinutes: 60,
+    lastActivityMs: 0,
+    seal: null,
+    verdict: null,
+    isDeleted: false,
+  };
+}

@@ -12,6 +12,8 @@ import {
 } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
+const COUNT_MISMATCH = 'error: Changed blocks count mismatch for snapshot';
+const CHECKSUM_MISMATCH = 'error: Checksum mismatch for snapshot';
 const ALL = { algorithm: 'SHA256', method: 'LINEAR' };
 
 describe('section 4: accepted', () => {
@@ -86,6 +88,103 @@ describe('section 4: figures that turn out wrong', () => {
     const checksum = 'cpMGD7vWxelkmfYQ7DSaD1U+G5QHAEEz4DHGwbREC1k=';
     expect((await service.complete(id, { count: 2, checksum, ...ALL })).status).toBe(202);
     expect(await service.stateOf(id)).toBe('error: Checksum mismatch for snapshot');
+  });
+});
+
+describe('section 4: rows in one snapshot each', () => {
+  type Figures = Parameters<typeof service.complete>[1];
+  test.each<[string, Readonly<Record<number, number>>, Figures, string]>([
+    [
+      row('4 aggregation LINEAR', 'binary digests in index order'),
+      { 0: 1, 2: 2, 1: 3 },
+      { count: 3, checksum: linearOf(block(1), block(3), block(2)), ...ALL },
+      'completed',
+    ],
+    [row('4 nothing put', 'without the trio'), {}, { count: 0 }, 'completed'],
+    [
+      row('4 nothing put', 'of nothing'),
+      {},
+      { count: 0, checksum: linearOf(), ...ALL },
+      'completed',
+    ],
+    [
+      row('4 count: distinct indices put', 'of any indices'),
+      { 0: 0, 9: 1 },
+      { count: 2 },
+      'completed',
+    ],
+    [row('4 wrong count', 'a zero block left out'), { 0: 0, 1: 1 }, { count: 1 }, COUNT_MISMATCH],
+    [row('4 wrong count', 'none for one'), { 0: 1 }, { count: 0 }, COUNT_MISMATCH],
+    [row('4 wrong count', 'beyond 32 bits'), {}, { count: 4_294_967_296 }, COUNT_MISMATCH],
+    [
+      row('4 wrong aggregate', 'in the order of writing'),
+      { 0: 1, 1: 2 },
+      { count: 2, checksum: linearOf(block(2), block(1)), ...ALL },
+      CHECKSUM_MISMATCH,
+    ],
+    [
+      row('4 wrong aggregate', 'no digest at all, but in its alphabet'),
+      { 0: 1 },
+      { count: 1, checksum: 'abc', ...ALL },
+      CHECKSUM_MISMATCH,
+    ],
+  ])('%s', async (_, contents, figures, state) => {
+    const id = await service.newSnapshot();
+    for (const [index, byte] of Object.entries(contents)) {
+      await service.put({ snapshotId: id, index, data: block(byte) });
+    }
+    const answer = await service.complete(id, figures);
+    expect([answer.status, answer.text]).toEqual([202, '{"Status":"pending"}']);
+    expect(await service.stateOf(id)).toBe(state);
+  });
+
+  test(row('4 wrong count', 'attempts counted'), async () => {
+    const id = await service.newSnapshot();
+    await service.put({ snapshotId: id, index: 0 });
+    await service.put({ snapshotId: id, index: 0, data: block(2) });
+    await service.complete(id, { count: 2 });
+    expect(await service.stateOf(id)).toBe(COUNT_MISMATCH);
+  });
+
+  test(row('4 aggregation LINEAR', 'the last digest of a block counts'), async () => {
+    const id = await service.newSnapshot();
+    for (const byte of [1, 2]) await service.put({ snapshotId: id, index: 0, data: block(byte) });
+    await service.complete(id, { count: 1, checksum: linearOf(block(2)), ...ALL });
+    expect(await service.stateOf(id)).toBe('completed');
+  });
+
+  test(row('4 response', '202 is acceptance, not success'), async () => {
+    const id = await service.newSnapshot();
+    const answer = await service.complete(id, { count: 7 });
+    expect([answer.status, answer.text]).toEqual([202, '{"Status":"pending"}']);
+    expect(await service.stateOf(id)).toBe(COUNT_MISMATCH);
+  });
+
+  test(
+    row('4 repeat while sealing and after completion', 'nothing is compared again'),
+    async () => {
+      const id = await service.stored({ 0: 1 });
+      for (const figures of [{ count: 1 }, { count: 99 }, { count: 1, checksum: 'abc', ...ALL }]) {
+        const answer = await service.complete(id, figures);
+        expect([answer.status, answer.text]).toEqual([202, '{"Status":"completed"}']);
+      }
+      expect(await service.stateOf(id)).toBe('completed');
+    },
+  );
+
+  test(row('4 SnapshotId', 'deleted'), async () => {
+    const id = await service.newSnapshot();
+    await service.ec2('DeleteSnapshot', { SnapshotId: id });
+    expect(errorOf(await service.complete(id, { count: 0 }))).toEqual(missing(id));
+  });
+
+  test(row('4 Checksum', 'outside the base64 alphabet'), async () => {
+    const id = await service.newSnapshot();
+    expect(errorOf(await service.complete(id, { count: 0, checksum: 'a*b', ...ALL }))).toEqual(
+      constraint(
+        "Value 'a*b' at 'checksum' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[A-Za-z0-9+/=]+$",
+      ),
+    );
   });
 });
 

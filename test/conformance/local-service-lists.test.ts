@@ -192,6 +192,150 @@ describe('section 5.3: ListChangedBlocks', () => {
   });
 });
 
+describe('section 5.3: which sides of a block are told, there and back', () => {
+  type Contents = Readonly<Record<number, number>>;
+  test.each<[string, Contents, Contents, Record<number, string>]>([
+    [row('5.3 both tokens'), { 0: 1, 1: 1 }, { 1: 2 }, { 1: 'both' }],
+    [row('5.3 only SecondBlockToken'), { 0: 1 }, { 5: 2 }, { 5: 'second' }],
+    [row('5.3 only SecondBlockToken', 'also of zeros'), { 0: 1 }, { 5: 0 }, { 5: 'second' }],
+    [row('5.3 cleared with an explicit zero block'), { 3: 1 }, { 3: 0 }, { 3: 'both' }],
+    [row('5.3 identical rewrite'), { 3: 1 }, { 3: 1 }, { 3: 'both' }],
+    [row('5.3 inherited, untouched'), { 0: 1, 1: 1, 2: 1 }, { 1: 2 }, { 1: 'both' }],
+  ])('%s', async (_, before, after, expected) => {
+    const parent = await service.stored(before);
+    const child = await service.stored(after, { ParentSnapshotId: parent });
+    expect(await sides(parent, child)).toEqual(expected);
+    const mirrored = Object.entries(expected).map(([i, side]) => [i, MIRRORED[side]]);
+    expect(await sides(child, parent)).toEqual(Object.fromEntries(mirrored));
+  });
+
+  test(row('5.3 only FirstBlockToken', 'added in the child, seen from it'), async () => {
+    const parent = await service.stored({ 0: 1 });
+    const child = await service.stored({ 5: 2 }, { ParentSnapshotId: parent });
+    expect(await sides(child, parent)).toEqual({ 5: 'first' });
+  });
+
+  test(row('5.3 both tokens', 'an explicit zero block reads as zeros'), async () => {
+    const parent = await service.stored({ 3: 1 });
+    const child = await service.stored({ 3: 0 }, { ParentSnapshotId: parent });
+    const { json } = await service.changed(parent, child);
+    const [change] = json.ChangedBlocks as Record<string, string>[];
+    const { body } = await service.get(child, 3, change?.SecondBlockToken);
+    expect(body.equals(block(0))).toBe(true);
+  });
+
+  test(row('15 blocks past the end of a smaller parent', 'added'), async () => {
+    const parent = await service.stored({ 0: 1 });
+    const child = await service.stored(
+      { 2048: 1, 4095: 1 },
+      { ParentSnapshotId: parent, VolumeSize: 2 },
+    );
+    expect(await sides(parent, child)).toEqual({ 2048: 'second', 4095: 'second' });
+    expect(await sides(child, parent)).toEqual({ 2048: 'first', 4095: 'first' });
+  });
+
+  test(row('5.3 direction, siblings, deleted parent', 'across three generations'), async () => {
+    const root = await service.stored({ 0: 1, 1: 1, 2: 1 });
+    const middle = await service.stored({ 1: 2 }, { ParentSnapshotId: root });
+    const leaf = await service.stored({ 2: 2, 7: 2 }, { ParentSnapshotId: middle });
+    const cousin = await service.stored({ 0: 3 }, { ParentSnapshotId: root });
+    expect(await sides(root, leaf)).toEqual({ 1: 'both', 2: 'both', 7: 'second' });
+    expect(await sides(leaf, cousin)).toEqual({ 0: 'both', 1: 'both', 2: 'both', 7: 'first' });
+  });
+
+  test(row('5.3 paging: empty pages with a NextToken', 'more than one on end'), async () => {
+    const child = await service.stored({ 747: 1 }, { ParentSnapshotId: sparse });
+    const first = await service.changed(sparse, child, { maxResults: '100' });
+    expect(first.json).toMatchObject({ ChangedBlocks: [], BlockSize: 524_288, VolumeSize: 1 });
+    expect(first.json.ExpiryTime).toEqual(expect.any(Number));
+    const second = await service.changed(sparse, child, {
+      maxResults: '100',
+      pageToken: String(first.json.NextToken),
+    });
+    expect(second.json.ChangedBlocks).toEqual([]);
+    expect(second.json.NextToken).toMatch(/^AlMD/);
+  });
+});
+
+describe('sections 5.1 and 5.2: the rest of the rows', () => {
+  test.each<[string, Parameters<typeof service.changed>, ExpectedError]>([
+    [
+      row('5.1 SnapshotId, SecondSnapshotId', 'upper-case digits'),
+      ['snap-0a', 'snap-0A'],
+      constraint(
+        "Value 'snap-0A' at 'secondSnapshotId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^snap-[0-9a-f]+$",
+      ),
+    ],
+    [
+      row('5.1 FirstSnapshotId', 'upper-case digits'),
+      ['snap-0A', 'snap-0a'],
+      constraint(
+        "Value 'snap-0A' at 'firstSnapshotId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^snap-[0-9a-f]+$",
+      ),
+    ],
+    [
+      row('5.1 NextToken', 'outside its alphabet'),
+      ['snap-0a', 'snap-0a', { pageToken: 'a b' }],
+      constraint(
+        "Value 'a b' at 'nextToken' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[A-Za-z0-9+/=_-]+$",
+      ),
+    ],
+  ])('%s', async (_, given, expected) => {
+    expect(errorOf(await service.changed(...given))).toEqual(expected);
+  });
+
+  test.each(['100', '101', '249', '250', '10000'])(
+    row('5.2 order', 'ascending and unique across pages of %s'),
+    async (maxResults) => {
+      const found: number[] = [];
+      let query: Record<string, string> = { maxResults };
+      for (;;) {
+        const { json } = await service.list(sparse, query);
+        found.push(...(json.Blocks as { BlockIndex: number }[]).map((entry) => entry.BlockIndex));
+        if (json.NextToken === null) break;
+        query = { maxResults, pageToken: String(json.NextToken) };
+      }
+      expect(found).toEqual(Array.from({ length: 250 }, (_, i) => i * 3));
+    },
+  );
+
+  test(
+    row('5.2 ExpiryTime', 'whole minutes from now; about now when there is no token'),
+    async () => {
+      const tokens = await service.list(sparse);
+      const aheadMs = Number(tokens.json.ExpiryTime) * 1000 - service.clock.ms;
+      expect(Math.round(aheadMs) % 60_000).toBe(0);
+      const none = await service.list(sparse, { startingBlockIndex: '2048' });
+      expect(Number(none.json.ExpiryTime) * 1000).toBeCloseTo(service.clock.ms, 0);
+    },
+  );
+
+  test(row('5.2 tokens', 'unpadded base64url of the lengths that were seen'), async () => {
+    const { json } = await service.list(sparse);
+    const [entry] = json.Blocks as { BlockToken: string }[];
+    expect(entry?.BlockToken).toMatch(/^AlMB[\w-]{91}$/);
+    expect(json.NextToken).toMatch(/^AlMD[\w-]{107}$/);
+  });
+
+  test(row('5.1 NextToken', 'of ListChangedBlocks, 60 minutes too'), async () => {
+    const pageToken = String((await service.changed(sparse, sparse)).json.NextToken);
+    service.clock.ms += 3_599_999;
+    expect((await service.changed(sparse, sparse, { pageToken })).status).toBe(200);
+    service.clock.ms += 1;
+    const { json } = await service.changed(sparse, sparse, { pageToken });
+    expect(json.Reason).toBe('INVALID_PAGE_TOKEN');
+    service.clock.ms -= 3_600_000;
+  });
+
+  test(row('5.1 NextToken', 'may go on with pages of another size'), async () => {
+    const { json } = await service.list(sparse, { maxResults: '100' });
+    const pageToken = String(json.NextToken);
+    const rest = await service.list(sparse, { maxResults: '10000', pageToken });
+    expect(rest.json.Blocks).toHaveLength(150);
+    expect(rest.json.NextToken).toBeNull();
+  });
+});
+
 describe('sections 5.1 and 5.4: what both refuse', () => {
   const range = (value: string, member: string, rule: string): ExpectedError =>
     constraint(
@@ -356,11 +500,49 @@ describe('section 6: GetSnapshotBlock', () => {
     expect(errorOf(await service.get(sparse, index, token))).toEqual(expected);
   });
 
+  test.each(['snap-0A', 'x'])(row('6 SnapshotId', '%s'), async (id) => {
+    expect(errorOf(await service.get(id, 0, 'x')).message).toContain("at 'snapshotId'");
+  });
+
+  test.each(['x', '1.5'])(row('6 BlockIndex', 'that is no integer: %s'), async (index) => {
+    const answer = await service.get(sparse, index, 'x');
+    expect(errorOf(answer)).toMatchObject({ status: 400, type: 'SerializationException' });
+  });
+
+  test.each([
+    ['of 257', 'x'.repeat(257), /length less than or equal to 256$/],
+    ['outside its alphabet', 'a*b', /pattern: \^\[A-Za-z0-9\+\/=_-\]\+\$$/],
+  ])(row('6 BlockToken', '%s'), async (_, token, message) => {
+    expect(errorOf(await service.get(sparse, 0, token)).message).toMatch(message);
+  });
+
+  test(row('6 inherited block, parent deleted', 'with a token from before'), async () => {
+    const parent = await service.stored({ 2: 6 });
+    const child = await service.stored({}, { ParentSnapshotId: parent });
+    const token = (await service.tokens(child)).get(2);
+    await service.ec2('DeleteSnapshot', { SnapshotId: parent });
+    await service.ebs.settle();
+    expect((await service.get(child, 2, token)).body.equals(block(6))).toBe(true);
+  });
+
+  test(row('6 snapshot deleted', 'the token is good for nothing'), async () => {
+    const id = await service.stored({ 2: 6 });
+    const token = (await service.tokens(id)).get(2);
+    await service.ec2('DeleteSnapshot', { SnapshotId: id });
+    expect(errorOf(await service.get(id, 2, token))).toEqual(missing(id));
+  });
+
   test(row('13 GetSnapshotBlock', 'existence before the token'), async () => {
     const pending = await service.newSnapshot();
     expect(errorOf(await service.get(pending, 0, 'nonsense'))).toEqual(missing(pending));
   });
 });
+
+const MIRRORED: Readonly<Record<string, string>> = {
+  both: 'both',
+  first: 'second',
+  second: 'first',
+};
 
 /** Which sides of each changed block have a token. */
 async function sides(first: string, second: string): Promise<Record<number, string>> {

@@ -293,7 +293,7 @@ describe('sections 5.1 and 5.2: the rest of the rows', () => {
         const { json } = await service.list(sparse, query);
         found.push(...(json.Blocks as { BlockIndex: number }[]).map((entry) => entry.BlockIndex));
         if (json.NextToken === null) break;
-        query = { maxResults, pageToken: String(json.NextToken) };
+        query = { maxResults, pageToken: json.NextToken as string };
       }
       expect(found).toEqual(Array.from({ length: 250 }, (_, i) => i * 3));
     },

@@ -218,6 +218,8 @@ export class SnapshotStore {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#background);
+    // On a full disk a restart would count the Timeout from at most ACTIVITY_STORE_MS earlier; closing goes on.
+    await this.#saveActivity().catch(() => undefined);
     await this.#volumes.close();
     await this.#metadata.close();
   }
@@ -274,6 +276,18 @@ export class SnapshotStore {
     if (nowMs - snapshot.record.lastActivityMs < ACTIVITY_STORE_MS) return;
     snapshot.record = { ...snapshot.record, lastActivityMs: nowMs };
     await this.#save(snapshot);
+  }
+
+  /** Writes what {@link #noteActivity} held back, so that no Timeout ends early after a restart. */
+  async #saveActivity(): Promise<void> {
+    const unsaved = [...this.#snapshots.values()].filter(
+      ({ record, lastActivityMs }) => record.lastActivityMs !== lastActivityMs,
+    );
+    for (const snapshot of unsaved) {
+      const { record, lastActivityMs } = snapshot;
+      snapshot.record = { ...record, lastActivityMs };
+    }
+    await Promise.all(unsaved.map((snapshot) => this.#save(snapshot)));
   }
 
   /** The queue keeps the order, so that an older state of a record never overwrites a newer one. */

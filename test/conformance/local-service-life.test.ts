@@ -31,6 +31,20 @@ describe('section 2.7: inactivity', () => {
     expect(await service.stateOf(id)).toBe('completed');
   });
 
+  test(row('2.7 each Put restarts the clock', 'to the millisecond across a restart'), async () => {
+    const restarted = await ServiceUnderTest.startAlone();
+    const id = await restarted.newSnapshot({ Timeout: 10 });
+    restarted.clock.ms += 1500;
+    await restarted.put({ snapshotId: id, index: 0 });
+    await restarted.restart();
+    restarted.clock.ms += 10 * MINUTE - 1;
+    const before = await restarted.stateOf(id);
+    restarted.clock.ms += 1;
+    const after = await restarted.stateOf(id);
+    await restarted.close();
+    expect([before, after]).toEqual(['pending', 'error: Snapshot timed out']);
+  });
+
   test(row('2.1 Timeout', '60 minutes when none is given'), async () => {
     const id = await service.newSnapshot();
     service.clock.ms += 60 * MINUTE - 1;

@@ -234,6 +234,9 @@ function short({ status, json }: RawAnswer): string {
   const { Reason, Message, Status } = json;
   const words = [status, Reason, Reason === 'INVALID_SNAPSHOT_ID' ? Message : undefined];
   if (status === 202) words.push(Status);
-  const text = words.filter((word) => word !== undefined).map(String).join(' ');
+  const text = words
+    .filter((word) => word !== undefined)
+    .map(String)
+    .join(' ');
   return text.replace(/snap-0[0-9a-f]{16}/, 'ID');
 }

@@ -48,14 +48,17 @@ export type Operation =
   | { readonly kind: 'restart' };
 
 const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+/** More than the smallest page. */
 const FILL_COUNT = 120;
+const AUDITED_BLOCKS = 8;
+const AUDITED_SNAPSHOTS = 5;
 const UNKNOWN = 'snap-0fedcba9876543210';
 const DAY_MS = 86_400_000;
 const BYTES = 4;
 const NOTHING = -1;
 
 const pick = weighted<Pick>([8, 0], [6, 1], [3, 2], [2, 3], [1, 4], [1, NOTHING]);
-const index = fc.constantFrom(0, 1, 2, 3, 7, 2047, 2048, 4095, 4096);
+const index = weighted<number>([4, 0], [4, 1], [4, 2], [2, 2047], [2, 2048], [2, 4095], [1, 4096]);
 const byte = fc.nat(BYTES - 1);
 const volumeSize = fc.constantFrom(1, 1, 2);
 const page: fc.Arbitrary<PageChoice> = fc.record({
@@ -142,8 +145,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 /** A snapshot made, filled, completed and waited for in one piece: without it few sequences reach what can be read. */
 const whole: fc.Arbitrary<Operation[]> = fc
   .record({
-    parent: fc.option(pick, { nil: undefined, freq: 3 }),
-    contents: fc.array(fc.record({ index, byte }), { maxLength: 4 }),
+    parent: fc.option(weighted<Pick>([6, 0], [3, 1], [2, 2], [1, NOTHING]), {
+      nil: undefined,
+      freq: 3,
+    }),
+    contents: fc.array(fc.record({ index, byte }), { maxLength: 5, size: 'max' }),
     filledFrom: weighted<number | undefined>([15, undefined], [1, 0], [1, 1]),
   })
   .map(({ parent, contents, filledFrom }) => [
@@ -229,19 +235,10 @@ export class Comparison {
         expect(status).toBe(model.delete(SnapshotId).status);
         return;
       }
-      case 'list': {
-        const id = this.#id(operation.of);
-        const [query, known] = this.#page(operation.page, `list ${id}`);
-        this.#compare(await service.list(id, query), model.list(id, known));
-        return;
-      }
-      case 'changed': {
-        const [first, second] = [this.#id(operation.first), this.#id(operation.second)];
-        const [query, known] = this.#page(operation.page, `changed ${first} ${second}`);
-        const answer = await service.changed(first, second, query);
-        this.#compare(answer, model.changed(first, second, known));
-        return;
-      }
+      case 'list':
+        return this.#list(this.#id(operation.of), operation.page);
+      case 'changed':
+        return this.#changed(this.#id(operation.first), this.#id(operation.second), operation.page);
       case 'get':
         return this.#get(operation);
       case 'describe':
@@ -255,20 +252,32 @@ export class Comparison {
     }
   }
 
-  /** Looks at every snapshot once more: its state, its listing, and each block that the listing names. */
+  /** Looks at every snapshot once more: state, listing, some blocks, and what changed between any two of the newest. */
   async audit(): Promise<void> {
+    const maxResults = 10_000;
     for (const id of this.#ids) {
       await this.#describe(id);
       this.#tokens.length = 0;
-      const query = { maxResults: '10000' };
-      this.#compare(
-        await this.#service.list(id, query),
-        this.#model.list(id, { maxResults: 10_000 }),
-      );
-      for (let token = 0; token < Math.min(this.#tokens.length, 12); token += 1) {
+      await this.#list(id, { maxResults });
+      for (let token = 0; token < Math.min(this.#tokens.length, AUDITED_BLOCKS); token += 1) {
         await this.#get({ token });
       }
     }
+    const newest = this.#ids.slice(0, AUDITED_SNAPSHOTS);
+    for (const first of newest) {
+      for (const second of newest) await this.#changed(first, second, { maxResults });
+    }
+  }
+
+  async #list(id: string, choice: PageChoice): Promise<void> {
+    const [query, known] = this.#page(choice, `list ${id}`);
+    this.#compare(await this.#service.list(id, query), this.#model.list(id, known));
+  }
+
+  async #changed(first: string, second: string, choice: PageChoice): Promise<void> {
+    const [query, known] = this.#page(choice, `changed ${first} ${second}`);
+    const answer = await this.#service.changed(first, second, query);
+    this.#compare(answer, this.#model.changed(first, second, known));
   }
 
   async #start(operation: Operation & { kind: 'start' }): Promise<void> {

@@ -161,18 +161,42 @@ const whole: fc.Arbitrary<Operation[]> = fc
     { kind: 'step', ms: 60_000 },
   ]);
 
-/** A listing page by page, and some of the blocks that it named. */
+/** A listing page by page, at times to the end of its tokens' lives, and some of the blocks that it named. */
 const reading: fc.Arbitrary<Operation[]> = fc
-  .record({ of: pick, second: fc.option(pick, { freq: 2 }), maxResults: fc.constantFrom(100, 119) })
-  .map(({ of, second, maxResults }) => {
-    const pages = [undefined, 'last', 'last'].map((token): Operation => {
-      const page = { maxResults, token: token as PageChoice['token'] };
+  .record({
+    of: pick,
+    second: fc.option(pick, { freq: 2 }),
+    maxResults: fc.constantFrom(100, 119),
+    pauseMs: weighted<number>([6, 0], [1, 3_599_999], [1, 3_600_000], [1, 7 * DAY_MS]),
+  })
+  .map(({ of, second, maxResults, pauseMs }) => {
+    const pages = [undefined, 'last' as const, 'last' as const].map((token): Operation => {
+      const page = { maxResults, token };
       return second === null
         ? { kind: 'list', of, page }
         : { kind: 'changed', first: of, second, page };
     });
-    return [...pages, ...[0, 1, 2].map((token) => ({ kind: 'get', token }) as const)];
+    return [
+      ...pages.slice(0, 1),
+      { kind: 'step', ms: pauseMs },
+      ...pages.slice(1),
+      ...[0, 1, 2].map((token) => ({ kind: 'get', token }) as const),
+    ];
   });
+
+/** A snapshot left alone to the very end of its Timeout. */
+const idling: fc.Arbitrary<Operation[]> = fc
+  .record({ isPut: fc.boolean(), isRestarted: fc.boolean(), put, figures })
+  .map(({ isPut, isRestarted, ...last }) => [
+    { kind: 'start', parent: undefined, body: { VolumeSize: 1, Timeout: 10 } },
+    { kind: 'step', ms: 5000 },
+    ...(isPut ? ([{ kind: 'put', to: 0, put: { index: 0, byte: 1, flaw: 'none' } }] as const) : []),
+    ...(isRestarted ? ([{ kind: 'restart' }] as const) : []),
+    { kind: 'step', ms: 599_999 },
+    { kind: 'step', ms: 1 },
+    { kind: 'put', to: 0, put: last.put },
+    { kind: 'complete', of: 0, figures: last.figures },
+  ]);
 
 /** Sequences of operations. */
 export const operations: fc.Arbitrary<Operation[]> = fc
@@ -182,6 +206,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc
       fc.oneof(
         { weight: 2, arbitrary: whole },
         { weight: 2, arbitrary: reading },
+        { weight: 1, arbitrary: idling },
         { weight: 14, arbitrary: operation.map((one) => [one]) },
       ),
       { maxLength: 50, size: 'max' },
@@ -246,7 +271,7 @@ export class Comparison {
       case 'step':
         service.clock.ms += operation.ms;
         model.nowMs += operation.ms;
-        return;
+        return this.#describe(this.#id(0));
       case 'restart':
         await service.restart();
     }

@@ -1,5 +1,5 @@
 import { refusalAnswer, type Answer } from './answers.ts';
-import { ec2ErrorAnswer } from './ec2-xml.ts';
+import type { XmlError } from './ec2-xml.ts';
 import { frameworkError } from './refusal.ts';
 import type { ServiceName } from './routes.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type SignatureVerifier,
   type SignedRequest,
 } from './verify-signature.ts';
+import { xmlErrorAnswer } from './xml-errors.ts';
 
 /** Status and error type of a signature problem, as the EBS front end words it. */
 const EBS_PROBLEMS: Readonly<Record<SignatureProblem, readonly [number, string]>> = {
@@ -22,6 +23,9 @@ const EBS_PROBLEMS: Readonly<Record<SignatureProblem, readonly [number, string]>
   'not-yet-valid': [403, 'InvalidSignatureException'],
   mismatch: [403, 'InvalidSignatureException'],
 };
+
+/** The other services word the same problems each in its own way. */
+const XML_PROBLEMS = { ec2: ec2Problem, sts: stsProblem, s3: s3Problem };
 
 /**
  * Checks who asks, and that the request was signed for the service that will answer it.
@@ -49,12 +53,49 @@ export function signatureErrorAnswer(error: SignatureError, service: ServiceName
     const [status, type] = EBS_PROBLEMS[error.problem];
     return refusalAnswer(frameworkError(status, type, error.message));
   }
-  if (error.problem === 'expired' || error.problem === 'not-yet-valid') {
-    return ec2ErrorAnswer({ status: 400, code: 'RequestExpired', message: error.message });
+  return xmlErrorAnswer(service, XML_PROBLEMS[service](error));
+}
+
+function ec2Problem({ problem, message }: SignatureError): XmlError {
+  if (problem === 'expired' || problem === 'not-yet-valid') {
+    return { status: 400, code: 'RequestExpired', message };
   }
-  return ec2ErrorAnswer({
+  return {
     status: 401,
     code: 'AuthFailure',
     message: 'AWS was not able to validate the provided access credentials',
-  });
+  };
+}
+
+function stsProblem({ problem, message }: SignatureError): XmlError {
+  const [status, type] = EBS_PROBLEMS[problem];
+  if (problem === 'unknown-key' || problem === 'wrong-token') {
+    return { status: 403, code: 'InvalidClientTokenId', message };
+  }
+  if (type === 'InvalidSignatureException') {
+    return { status: 403, code: 'SignatureDoesNotMatch', message };
+  }
+  return { status, code: type.replace(/Exception$/, ''), message };
+}
+
+function s3Problem({ problem, message }: SignatureError): XmlError {
+  switch (problem) {
+    case 'missing':
+      return { status: 403, code: 'AccessDenied', message: 'Access Denied' };
+    case 'incomplete':
+    case 'wrong-region':
+      return { status: 400, code: 'AuthorizationHeaderMalformed', message };
+    case 'unknown-key': {
+      const text = 'The AWS Access Key Id you provided does not exist in our records.';
+      return { status: 403, code: 'InvalidAccessKeyId', message: text };
+    }
+    case 'wrong-token':
+      return { status: 400, code: 'InvalidToken', message };
+    case 'expired':
+    case 'not-yet-valid':
+      return { status: 403, code: 'RequestTimeTooSkewed', message };
+    case 'wrong-service':
+    case 'mismatch':
+      return { status: 403, code: 'SignatureDoesNotMatch', message };
+  }
 }

@@ -1,16 +1,20 @@
 import type { Answer } from './answers.ts';
 import {
   checkSnapshotId,
-  Ec2Refusal,
+  ec2Refusal,
   ec2SnapshotNotFound,
   listParameter,
   type Ec2Call,
+  type Form,
 } from './ec2-call.ts';
-import { ec2Answer, itemSet, type XmlElements, type XmlValue } from './ec2-xml.ts';
+import { readFilters, type Filters, type FilterValues } from './ec2-filters.ts';
+import { cutPage } from './ec2-paging.ts';
+import { ec2Answer, itemSet } from './ec2-xml.ts';
 import { stateOf, type Service } from './service.ts';
 import type { SnapshotRecord, SnapshotState } from './snapshot-record.ts';
 import type { StoredSnapshot } from './snapshot-store.ts';
 import { BLOCK_SIZE } from './wire-table.ts';
+import type { XmlElements, XmlValue } from './xml.ts';
 
 interface View {
   readonly record: SnapshotRecord;
@@ -19,37 +23,50 @@ interface View {
 
 const VOLUME_ID = 'vol-ffffffff';
 
-/** The filters, each giving the values of a snapshot that a filter value may match. `tag:KEY` is apart. */
-const FILTERS: Readonly<Record<string, (view: View) => readonly string[]>> = {
-  'snapshot-id': ({ record }) => [record.snapshotId],
-  status: ({ state }) => [state.status],
-  progress: ({ state }) => [progressOf(state)],
-  description: ({ record }) => [record.description ?? ''],
-  'volume-size': ({ record }) => [String(record.volumeSizeGiB)],
-  'volume-id': () => [VOLUME_ID],
-  'owner-id': ({ record }) => [record.ownerId],
-  'owner-alias': () => [],
-  encrypted: ({ record }) => [String(record.encrypted)],
-  'start-time': ({ record }) => [isoTime(record.startTimeMs)],
-  'storage-tier': () => ['standard'],
-  'transfer-type': () => ['standard'],
-  'tag-key': ({ record }) => record.tags.map(({ Key }) => Key),
+/** The filters beside `tag:KEY`. */
+const FILTERS: Filters<View> = new Map<string, FilterValues<View>>([
+  ['snapshot-id', ({ record }) => [record.snapshotId]],
+  ['status', ({ state }) => [state.status]],
+  ['progress', ({ state }) => [progressOf(state)]],
+  ['description', ({ record }) => [record.description ?? '']],
+  ['volume-size', ({ record }) => [String(record.volumeSizeGiB)]],
+  ['volume-id', () => [VOLUME_ID]],
+  ['owner-id', ({ record }) => [record.ownerId]],
+  ['owner-alias', () => []],
+  ['encrypted', ({ record }) => [String(record.encrypted)]],
+  ['start-time', ({ record }) => [isoTime(record.startTimeMs)]],
+  ['storage-tier', () => ['standard']],
+  ['transfer-type', () => ['standard']],
+  ['tag-key', ({ record }) => record.tags.map(({ Key }) => Key)],
+]);
+
+/** Words that stand for accounts, beside 12 digits. */
+const OWNER_WORDS: Readonly<Record<'Owner' | 'RestorableBy', readonly string[]>> = {
+  Owner: ['self', 'amazon', 'aws-marketplace'],
+  RestorableBy: ['self', 'all'],
 };
 
 /** EC2's DescribeSnapshots: by ids, owners and filters, in pages when MaxResults asks for them. */
 export function describeSnapshots(service: Service, { form, region }: Ec2Call): Answer {
   const ids = listParameter(form, 'SnapshotId');
+  if (ids.length > 0 && form.has('MaxResults')) {
+    throw ec2Refusal(
+      'InvalidParameterCombination',
+      'The parameter snapshotIds cannot be used with the parameter maxResults',
+    );
+  }
   ids.forEach(checkSnapshotId);
-  const filters = readFilters(form);
+  const isWanted = isOwned(form, service);
+  const passes = readFilters(form, FILTERS, ({ record }: View) => record.tags);
   const found: View[] = [];
   for (const snapshot of selectById(service, ids, region)) {
     const view = { record: snapshot.record, state: stateOf(service, snapshot) };
-    if (isOwned(form, service) && filters.every((filter) => filter(view))) found.push(view);
+    if (isWanted && passes(view)) found.push(view);
   }
   found.sort((a, b) => (a.record.snapshotId < b.record.snapshotId ? -1 : 1));
-  const { page, nextToken } = cutPage(form, found);
+  const { page, nextToken } = cutPage(form, found, ({ record }) => record.snapshotId);
   return ec2Answer('DescribeSnapshots', {
-    snapshotSet: page.length === 0 ? '' : itemSet(page.map(toItem)),
+    snapshotSet: itemSet(page.map(toItem)),
     ...(nextToken === undefined ? {} : { nextToken }),
   });
 }
@@ -68,60 +85,15 @@ function* selectById(
 }
 
 /** There is one account, so owners either take everything in or leave everything out. */
-function isOwned(form: URLSearchParams, { account }: Service): boolean {
-  return ['Owner', 'RestorableBy'].every((name) => {
+function isOwned(form: Form, { account }: Service): boolean {
+  return (['Owner', 'RestorableBy'] as const).every((name) => {
     const owners = listParameter(form, name);
-    if (owners.length === 0 || owners.includes('self')) return true;
-    return owners.includes(account.accountId);
-  });
-}
-
-function readFilters(form: URLSearchParams): ((view: View) => boolean)[] {
-  const filters: ((view: View) => boolean)[] = [];
-  for (let n = 1; ; n += 1) {
-    const name = form.get(`Filter.${n}.Name`);
-    if (name === null) return filters;
-    const patterns = listParameter(form, `Filter.${n}.Value`).map(wildcard);
-    const valuesOf = name.startsWith('tag:') ? tagValues(name.slice(4)) : FILTERS[name];
-    if (valuesOf === undefined) {
-      throw new Ec2Refusal({
-        status: 400,
-        code: 'InvalidParameterValue',
-        message: `The filter '${name}' is invalid`,
-      });
+    const wrong = owners.find((id) => !OWNER_WORDS[name].includes(id) && !/^\d{12}$/.test(id));
+    if (wrong !== undefined) {
+      throw ec2Refusal('InvalidUserID.Malformed', `Invalid user id: "${wrong}"`);
     }
-    filters.push((view) =>
-      valuesOf(view).some((value) => patterns.some((pattern) => pattern.test(value))),
-    );
-  }
-}
-
-function tagValues(key: string): (view: View) => readonly string[] {
-  return ({ record }) => record.tags.filter(({ Key }) => Key === key).map(({ Value }) => Value);
-}
-
-/** A filter value: `*` stands for any text, `?` for one character, a backslash takes the next one literally. */
-function wildcard(text: string): RegExp {
-  const source = text.replace(/\\?[^]/g, (token) => {
-    if (token === '*') return '.*';
-    if (token === '?') return '.';
-    const character = token.length > 1 ? token.slice(1) : token;
-    return character.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+    return owners.length === 0 || owners.includes('self') || owners.includes(account.accountId);
   });
-  return new RegExp(`^${source}$`, 's');
-}
-
-function cutPage(
-  form: URLSearchParams,
-  views: readonly View[],
-): { page: readonly View[]; nextToken?: string } {
-  const maxResults = Number(form.get('MaxResults') ?? views.length);
-  const after = Buffer.from(form.get('NextToken') ?? '', 'base64url').toString();
-  const rest = views.filter(({ record }) => record.snapshotId > after);
-  const page = rest.slice(0, maxResults);
-  const last = page.at(-1);
-  if (last === undefined || page.length === rest.length) return { page };
-  return { page, nextToken: Buffer.from(last.record.snapshotId).toString('base64url') };
 }
 
 /** Elements in the order in which EC2 writes them. */

@@ -2,17 +2,19 @@ import { refusalAnswer, type Answer } from './answers.ts';
 import { authenticate, signatureErrorAnswer } from './authenticate.ts';
 import { completeSnapshot } from './complete-snapshot.ts';
 import { answerEc2 } from './ec2-query.ts';
-import { ec2ErrorAnswer } from './ec2-xml.ts';
 import { getSnapshotBlock } from './get-snapshot-block.ts';
 import { formOf, type Incoming } from './incoming.ts';
 import { listChangedBlocks } from './list-changed-blocks.ts';
 import { listSnapshotBlocks } from './list-snapshot-blocks.ts';
 import { putSnapshotBlock } from './put-snapshot-block.ts';
 import { frameworkError, internalError, Refusal } from './refusal.ts';
+import { answerS3 } from './s3-rest.ts';
 import type { Operation, ReceivedBody, Service } from './service.ts';
 import { startSnapshot } from './start-snapshot.ts';
+import { answerSts } from './sts-query.ts';
 import { SignatureError, type SignatureVerifier } from './verify-signature.ts';
 import type { EbsOperation } from './wire-table.ts';
+import { xmlErrorAnswer } from './xml-errors.ts';
 
 const EBS: Readonly<Record<EbsOperation, Operation>> = {
   StartSnapshot: startSnapshot,
@@ -57,9 +59,18 @@ function operate(
   incoming: Incoming,
   { body, region }: { body: ReceivedBody; region: string },
 ): Promise<Answer> | Answer {
-  const { route, query, request } = incoming;
-  if (incoming.service === 'ec2') {
-    return answerEc2(service, { region, form: formOf(body.bytes) });
+  const { route, method, path, query, request } = incoming;
+  if (body.isTooLong && route?.operation !== 'PutSnapshotBlock') {
+    throw frameworkError(413, 'RequestEntityTooLargeException', 'The request body is too long.');
+  }
+  switch (incoming.service) {
+    case 'ec2':
+      return answerEc2(service, { region, form: formOf(body.bytes) });
+    case 'sts':
+      return answerSts(service, formOf(body.bytes));
+    case 's3':
+      return answerS3(service, method, path);
+    case 'ebs':
   }
   if (route === undefined) {
     throw frameworkError(
@@ -67,9 +78,6 @@ function operate(
       'UnknownOperationException',
       'No operation has this method and path.',
     );
-  }
-  if (body.isTooLong && route.operation !== 'PutSnapshotBlock') {
-    throw frameworkError(413, 'RequestEntityTooLargeException', 'The request body is too long.');
   }
   const { headers } = request;
   return EBS[route.operation](service, { region, path: route.path, query, headers, body });
@@ -81,5 +89,5 @@ function errorAnswer(error: unknown, { service }: Incoming): Answer {
   const refusal = error instanceof Refusal ? error : internalError(String(error));
   if (service === 'ebs') return refusalAnswer(refusal);
   const { status, type: code, message } = refusal;
-  return ec2ErrorAnswer({ status, code, message });
+  return xmlErrorAnswer(service, { status, code, message });
 }

@@ -1,8 +1,19 @@
+import {
+  disableEncryptionByDefault,
+  enableEncryptionByDefault,
+  getDefaultKmsKeyId,
+  getEncryptionByDefault,
+  modifyDefaultKmsKeyId,
+  resetDefaultKmsKeyId,
+} from './account-encryption.ts';
 import type { Answer } from './answers.ts';
-import { checkSnapshotId, Ec2Refusal, ec2SnapshotNotFound, type Ec2Call } from './ec2-call.ts';
+import { deleteSnapshot } from './delete-snapshot.ts';
+import { describeRegions } from './describe-regions.ts';
 import { describeSnapshots } from './describe-snapshots.ts';
-import { ec2Answer, ec2ErrorAnswer } from './ec2-xml.ts';
+import { Ec2Refusal, ec2Refusal, type Ec2Call } from './ec2-call.ts';
+import { ec2ErrorAnswer } from './ec2-xml.ts';
 import type { Service } from './service.ts';
+import { createTags, deleteTags, describeTags } from './snapshot-tags.ts';
 
 /** One EC2 action: returns its answer or throws an Ec2Refusal. */
 type Action = (service: Service, call: Ec2Call) => Promise<Answer> | Answer;
@@ -11,9 +22,22 @@ type Action = (service: Service, call: Ec2Call) => Promise<Answer> | Answer;
 const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ['DescribeSnapshots', describeSnapshots],
   ['DeleteSnapshot', deleteSnapshot],
-  ['GetEbsEncryptionByDefault', getEbsEncryptionByDefault],
-  ['GetEbsDefaultKmsKeyId', getEbsDefaultKmsKeyId],
+  ['CreateTags', createTags],
+  ['DeleteTags', deleteTags],
+  ['DescribeTags', describeTags],
+  ['DescribeRegions', describeRegions],
+  ['GetEbsEncryptionByDefault', getEncryptionByDefault],
+  ['EnableEbsEncryptionByDefault', enableEncryptionByDefault],
+  ['DisableEbsEncryptionByDefault', disableEncryptionByDefault],
+  ['GetEbsDefaultKmsKeyId', getDefaultKmsKeyId],
+  ['ModifyEbsDefaultKmsKeyId', modifyDefaultKmsKeyId],
+  ['ResetEbsDefaultKmsKeyId', resetDefaultKmsKeyId],
 ]);
+
+/** Whether an action has this name. */
+export function isEc2Action(name: string): boolean {
+  return ACTIONS.has(name);
+}
 
 /** Answers one call of the EC2 Query API. */
 export async function answerEc2(service: Service, call: Ec2Call): Promise<Answer> {
@@ -21,11 +45,7 @@ export async function answerEc2(service: Service, call: Ec2Call): Promise<Answer
   const action = ACTIONS.get(name);
   try {
     if (action === undefined) {
-      throw new Ec2Refusal({
-        status: 400,
-        code: 'InvalidAction',
-        message: `The action ${name} is not valid for this web service.`,
-      });
+      throw ec2Refusal('InvalidAction', `The action ${name} is not valid for this web service.`);
     }
     if (call.form.get('DryRun') === 'true') {
       throw new Ec2Refusal({
@@ -39,32 +59,4 @@ export async function answerEc2(service: Service, call: Ec2Call): Promise<Answer
     if (!(error instanceof Ec2Refusal)) throw error;
     return ec2ErrorAnswer(error);
   }
-}
-
-async function deleteSnapshot(service: Service, { form, region }: Ec2Call): Promise<Answer> {
-  const snapshotId = form.get('SnapshotId');
-  if (snapshotId === null) {
-    throw new Ec2Refusal({
-      status: 400,
-      code: 'MissingParameter',
-      message: 'The request must contain the parameter SnapshotId',
-    });
-  }
-  checkSnapshotId(snapshotId);
-  const snapshot = service.store.find(snapshotId, region);
-  if (snapshot === undefined) throw ec2SnapshotNotFound(snapshotId);
-  await service.store.delete(snapshot);
-  return ec2Answer('DeleteSnapshot', { return: 'true' });
-}
-
-function getEbsEncryptionByDefault({ account }: Service): Answer {
-  return ec2Answer('GetEbsEncryptionByDefault', {
-    ebsEncryptionByDefault: String(account.encryptionByDefault),
-  });
-}
-
-function getEbsDefaultKmsKeyId({ account }: Service): Answer {
-  return ec2Answer('GetEbsDefaultKmsKeyId', {
-    kmsKeyId: account.defaultKmsKeyArn ?? 'alias/aws/ebs',
-  });
 }

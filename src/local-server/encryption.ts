@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Account, EncryptionSettings } from './account.ts';
 import { invalidParameter } from './refusal.ts';
 import type { SnapshotRecord } from './snapshot-record.ts';
-import type { AccountSettings } from './service.ts';
 import type { StartRequest } from './start-request.ts';
 
 /** Whether a snapshot is encrypted, and with which key. */
@@ -12,7 +12,7 @@ export interface Encryption {
 
 /** What the outcome depends on beside the request. */
 export interface EncryptionContext {
-  readonly account: AccountSettings;
+  readonly account: Account;
   readonly region: string;
   /** Tells the managed keys of two stores apart. */
   readonly storeId: string;
@@ -24,7 +24,7 @@ export interface EncryptionContext {
  */
 export function checkEncryptionRequest(
   { encrypted, kmsKeyArn, parentSnapshotId }: StartRequest,
-  { encryptionByDefault }: AccountSettings,
+  { encryptionByDefault }: EncryptionSettings,
 ): void {
   if (parentSnapshotId !== undefined) {
     if (kmsKeyArn !== undefined) throw together('KmsKeyArn');
@@ -49,7 +49,7 @@ export function decideEncryption(
   parent: SnapshotRecord | undefined,
   context: EncryptionContext,
 ): Encryption {
-  const { encryptionByDefault } = context.account;
+  const { encryptionByDefault } = context.account.encryptionIn(context.region);
   if (parent !== undefined) {
     if (encryptionByDefault && !parent.encrypted) {
       throw invalidParameter(
@@ -67,7 +67,8 @@ export function decideEncryption(
 
 /** The account's default key: the one set, else a stand-in for the AWS managed `alias/aws/ebs`. */
 function accountKeyArn({ account, region, storeId }: EncryptionContext): string {
-  if (account.defaultKmsKeyArn !== null) return account.defaultKmsKeyArn;
+  const { defaultKmsKeyArn } = account.encryptionIn(region);
+  if (defaultKmsKeyArn !== null) return defaultKmsKeyArn;
   const hex = createHash('sha256').update(`${storeId}/${region}`).digest('hex');
   const keyId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
   return `arn:aws:kms:${region}:${account.accountId}:key/${keyId}`;

@@ -1,12 +1,17 @@
 import type { IncomingMessage } from 'node:http';
+import type { Form } from './ec2-call.ts';
+import { isEc2Action } from './ec2-query.ts';
 import {
   chooseService,
   matchRoute,
+  originForm,
   parseQuery,
   splitUrl,
   type EbsRoute,
   type ServiceName,
 } from './routes.ts';
+import { s3OperationOf } from './s3-rest.ts';
+import { isStsAction } from './sts-query.ts';
 import { readScope } from './verify-signature.ts';
 
 /** What a request wants, as far as its head tells; nothing is trusted or judged yet. */
@@ -23,12 +28,15 @@ export interface Incoming {
 
 /** Bytes of a body that is no block: StartSnapshot with 50 tags of the longest kind stays far below. */
 const SMALL_BODY_MAX = 262_144;
+const UNKNOWN = 'Unknown';
 
 /** Reads the head of a request. */
 export function readIncoming(request: IncomingMessage): Incoming {
-  const { method = '', url = '/' } = request;
+  const { method = '' } = request;
+  const url = originForm(request.url ?? '/');
   const { path, query } = splitUrl(url);
-  const service = chooseService(readScope(request.headers.authorization)?.service, url);
+  const scope = readScope(request.headers.authorization);
+  const service = chooseService(scope?.service, { method, path });
   const route = service === 'ebs' ? matchRoute(method, path) : undefined;
   return { request, method, url, path, query: parseQuery(query), service, route };
 }
@@ -59,13 +67,21 @@ export function subjectOf({ route }: Incoming): {
 }
 
 /** The operation that a request means, as the history names it; `Unknown` when there is none. */
-export function operationOf({ service, route }: Incoming, body: Uint8Array): string {
-  if (route !== undefined) return route.operation;
-  if (service === 'ec2' || service === 'sts') return formOf(body).get('Action') ?? 'Unknown';
-  return 'Unknown';
+export function operationOf({ service, method, path, route }: Incoming, body: Uint8Array): string {
+  if (service === 's3') return s3OperationOf(method, path) ?? UNKNOWN;
+  if (service === 'ebs') return route?.operation ?? UNKNOWN;
+  // Only known names count: what clients make up would fill the history's sums without bound.
+  const action = formOf(body).get('Action') ?? '';
+  const isKnown = service === 'ec2' ? isEc2Action(action) : isStsAction(action);
+  return isKnown ? action : UNKNOWN;
 }
 
-/** Reads the form of a Query API call. */
-export function formOf(body: Uint8Array): URLSearchParams {
-  return new URLSearchParams(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
+/** Reads the form of a Query API call; of a name that comes twice the first value counts. */
+export function formOf(body: Uint8Array): Form {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString();
+  const form = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (!form.has(name)) form.set(name, value);
+  }
+  return form;
 }

@@ -1,3 +1,4 @@
+import { Account } from './account.ts';
 import { BlockBuffers } from './block-buffers.ts';
 import { chooseBlockHash } from './block-hash.ts';
 import { Faults, type FaultRule } from './faults.ts';
@@ -121,7 +122,7 @@ function makeService(options: ResolvedLocalOptions, store: SnapshotStore): Servi
     tokens: new Tokens(store.tokenKey),
     buffers: new BlockBuffers(Math.floor(maxBufferBytes / BLOCK_SIZE)),
     now: () => clock.now(),
-    account: { accountId, encryptionByDefault, defaultKmsKeyArn },
+    account: new Account(accountId, { encryptionByDefault, defaultKmsKeyArn }),
     lags,
   };
 }

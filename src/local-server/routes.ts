@@ -17,12 +17,16 @@ const EBS_ROUTES = (Object.keys(OPERATIONS) as EbsOperation[]).map((operation) =
 const SERVICES: ReadonlySet<string> = new Set(['ebs', 'ec2', 'sts', 's3']);
 
 /**
- * Chooses the service of a request: by the credential scope when it names one of ours, else by the path, so that
+ * Chooses the service of a request: by the credential scope when it names one of ours, else by method and path, so that
  * unsigned requests still get their error in the form of the service they meant.
  */
-export function chooseService(scopeService: string | undefined, url: string): ServiceName {
+export function chooseService(
+  scopeService: string | undefined,
+  { method, path }: { readonly method: string; readonly path: string },
+): ServiceName {
   if (scopeService !== undefined && SERVICES.has(scopeService)) return scopeService as ServiceName;
-  return url === '/' ? 'ec2' : 'ebs';
+  if (path !== '/') return 'ebs';
+  return method === 'GET' || method === 'HEAD' ? 's3' : 'ec2';
 }
 
 /** Finds the EBS operation of a method and a path; undefined when there is none. */
@@ -49,7 +53,17 @@ function matchSegments(
   return values;
 }
 
-/** Splits a URL as it is on the wire into path and query. */
+/**
+ * Returns path and query of a request target. An absolute one, as clients of a proxy send it, loses scheme and host:
+ * RFC 9112 section 3.2.2 obliges a server to take it.
+ */
+export function originForm(target: string): string {
+  const [origin = ''] = /^https?:\/\/[^/?]*/i.exec(target) ?? [];
+  const rest = target.slice(origin.length);
+  return rest.startsWith('/') || origin === '' ? rest : `/${rest}`;
+}
+
+/** Splits a request target in origin form into path and query. */
 export function splitUrl(url: string): { path: string; query: string } {
   const at = url.indexOf('?');
   return at < 0 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at + 1) };

@@ -1,3 +1,4 @@
+import type { Account } from './account.ts';
 import type { Answer } from './answers.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { invalid, snapshotNotFound } from './refusal.ts';
@@ -12,18 +13,8 @@ export interface Service {
   readonly buffers: BlockBuffers;
   /** Epoch milliseconds of the service's clock. */
   readonly now: () => number;
-  readonly account: AccountSettings;
+  readonly account: Account;
   readonly lags: Lags;
-}
-
-/** Settings of the one account that the service knows. */
-export interface AccountSettings {
-  /** 12 digits. */
-  readonly accountId: string;
-  /** EC2's account setting "encryption by default". */
-  readonly encryptionByDefault: boolean;
-  /** Key ARN set with ModifyEbsDefaultKmsKeyId; null stands for the AWS managed key. */
-  readonly defaultKmsKeyArn: string | null;
 }
 
 /** A request of the EBS direct APIs, authenticated, its parts not yet judged. */

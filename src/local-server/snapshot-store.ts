@@ -13,7 +13,7 @@ import {
 } from './block-records.ts';
 import { GroupCommit } from './group-commit.ts';
 import { judgeSeal } from './seal-verdict.ts';
-import type { Seal, SnapshotRecord } from './snapshot-record.ts';
+import type { Seal, SnapshotRecord, Tag } from './snapshot-record.ts';
 import { openStoreFolder, StoreError, type StoreFolder } from './store-folder.ts';
 import type { Slot, VolumeFiles } from './volume-files.ts';
 
@@ -212,6 +212,12 @@ export class SnapshotStore {
     snapshot.record = { ...snapshot.record, isDeleted: true };
     await this.#save(snapshot);
     this.#collectInBackground(snapshot.record.snapshotId);
+  }
+
+  /** Replaces the tags of a snapshot. */
+  async retag(snapshot: StoredSnapshot, tags: readonly Tag[]): Promise<void> {
+    snapshot.record = { ...snapshot.record, tags };
+    await this.#save(snapshot);
   }
 
   /** Ends verdicts and clean-ups at the next safe point and closes every file. No other call may be under way. */

@@ -38,7 +38,7 @@ export async function startSnapshot(service: Service, call: EbsCall): Promise<An
 function newRecord(service: Service, request: StartRequest, region: string): SnapshotRecord {
   const { account, store } = service;
   checkStartValues(request);
-  checkEncryptionRequest(request, account);
+  checkEncryptionRequest(request, account.encryptionIn(region));
   const parent = requireParent(service, request, region);
   const context = { account, region, storeId: store.storeId };
   const encryption = decideEncryption(request, parent, context);

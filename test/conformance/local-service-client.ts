@@ -26,6 +26,8 @@ export interface RawRequest {
   readonly applyChecksum?: boolean;
   /** Sent in place of the body that was signed; of the same length. */
   readonly otherBody?: Uint8Array | string;
+  /** Sent in place of the path that was signed. */
+  readonly wirePath?: string;
   /** Changes the signed headers before they are sent. */
   readonly tamper?: (headers: Record<string, string>) => void;
 }
@@ -163,7 +165,7 @@ export class ServiceUnderTest {
       .join('&');
     return this.sendRaw({
       method,
-      path: search === '' ? path : `${path}?${search}`,
+      path: request.wirePath ?? (search === '' ? path : `${path}?${search}`),
       headers,
       body: request.otherBody ?? body,
     });

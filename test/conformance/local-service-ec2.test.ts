@@ -36,17 +36,36 @@ describe('section 12.1: DescribeSnapshots', () => {
     ['by snapshot id', filter('snapshot-id', pending, failed), () => [pending, failed].sort()],
     ['by encryption', filter('encrypted', 'true'), () => []],
     ['by progress', filter('progress', '100%'), () => [completed]],
+    ['by volume id', filter('volume-id', 'vol-ffffffff'), () => all],
+    ['by owner id filter', filter('owner-id', '1111*'), () => all],
+    ['by owner alias', filter('owner-alias', '*'), () => []],
+    ['by start time', filter('start-time', '2026-09-25T11:57:*'), () => all],
+    ['by tier', filter('storage-tier', 'standard'), () => all],
+    ['restorable by oneself', { 'RestorableBy.1': 'self' }, () => all],
+    ['restorable by everybody', { 'RestorableBy.1': 'all' }, () => []],
   ])('%s', async (_, parameters, expected) => {
     expect(await find(parameters)).toEqual(expected());
   });
 
   test('pages', async () => {
-    const first = await service.ec2('DescribeSnapshots', { MaxResults: '2' });
-    const token = /<nextToken>(.*)<\/nextToken>/.exec(first.text)?.[1] ?? '';
-    const second = await service.ec2('DescribeSnapshots', { MaxResults: '2', NextToken: token });
-    expect(first.text.match(/<snapshotId>/g)).toHaveLength(2);
-    expect(second.text.match(/<snapshotId>/g)).toHaveLength(1);
-    expect(second.text).not.toContain('nextToken');
+    const seven = await ServiceUnderTest.startAlone();
+    try {
+      const made: string[] = [];
+      for (let i = 0; i < 7; i += 1) made.push(await seven.newSnapshot());
+      const ask = async (parameters: Record<string, string>): Promise<[string[], string]> => {
+        const { text } = await seven.ec2('DescribeSnapshots', parameters);
+        const ids = [...text.matchAll(/<snapshotId>(.*?)<\/snapshotId>/g)].map(([, id = '']) => id);
+        return [ids, /<nextToken>(.*)<\/nextToken>/.exec(text)?.[1] ?? ''];
+      };
+      const [first, token] = await ask({ MaxResults: '5' });
+      const [second, end] = await ask({ MaxResults: '5', NextToken: token });
+      const [rest] = await ask({ NextToken: token });
+      expect([first.length, second.length, end]).toEqual([5, 2, '']);
+      expect([...first, ...second]).toEqual(made.sort());
+      expect(rest).toEqual(second);
+    } finally {
+      await seven.close();
+    }
   });
 
   test('another region has none', async () => {
@@ -108,6 +127,48 @@ describe('section 12.1: errors', () => {
       "The filter 'colour' is invalid",
     ],
     [
+      'a filter named as something that every object has',
+      'DescribeSnapshots',
+      filter('constructor', 'x'),
+      'InvalidParameterValue',
+      "The filter 'constructor' is invalid",
+    ],
+    [
+      'pages of ids',
+      'DescribeSnapshots',
+      { 'SnapshotId.1': unknown, MaxResults: '5' },
+      'InvalidParameterCombination',
+      'The parameter snapshotIds cannot be used with the parameter maxResults',
+    ],
+    [
+      'pages below five',
+      'DescribeSnapshots',
+      { MaxResults: '4' },
+      'InvalidParameterValue',
+      'Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than 5.',
+    ],
+    [
+      'a page token that was never given',
+      'DescribeSnapshots',
+      { NextToken: '!!' },
+      'InvalidNextToken',
+      'The specified NextToken is not valid.',
+    ],
+    [
+      'an owner that is no account',
+      'DescribeSnapshots',
+      { 'Owner.1': 'me' },
+      'InvalidUserID.Malformed',
+      'Invalid user id: "me"',
+    ],
+    [
+      'nothing to delete',
+      'DeleteSnapshot',
+      {},
+      'MissingParameter',
+      'The request must contain the parameter SnapshotId',
+    ],
+    [
       'an action that is not known',
       'RunInstances',
       {},
@@ -149,6 +210,35 @@ describe('section 12.1: account settings', () => {
   test('the default key', async () => {
     const { text } = await service.ec2('GetEbsDefaultKmsKeyId');
     expect(text).toContain('<kmsKeyId>alias/aws/ebs</kmsKeyId>');
+  });
+
+  test('changed settings hold for the snapshots that are started after', async () => {
+    const account = await ServiceUnderTest.startAlone();
+    try {
+      const key = '01234567-89ab-cdef-0123-456789abcdef';
+      const arn = `arn:aws:kms:us-east-1:111122223333:key/${key}`;
+      const keyOf = async (): Promise<unknown> => (await account.start()).json.KmsKeyArn;
+      const expectKey = async (action: string, name: string, parameters = {}): Promise<void> => {
+        const { text } = await account.ec2(action, parameters);
+        expect(text).toContain(`<kmsKeyId>${name}</kmsKeyId>`);
+      };
+      await expectKey('ModifyEbsDefaultKmsKeyId', arn, { KmsKeyId: key });
+      await expectKey('GetEbsDefaultKmsKeyId', arn);
+      expect(await keyOf()).toBeNull();
+      const { text } = await account.ec2('EnableEbsEncryptionByDefault');
+      expect(text).toContain('<ebsEncryptionByDefault>true</ebsEncryptionByDefault>');
+      expect(await keyOf()).toBe(arn);
+      await expectKey('ResetEbsDefaultKmsKeyId', 'alias/aws/ebs');
+      expect(await keyOf()).toMatch(/^arn:aws:kms:us-east-1:111122223333:key\/(?!01234567)/);
+      await account.ec2('DisableEbsEncryptionByDefault');
+      expect(await keyOf()).toBeNull();
+      const elsewhere = await account.start({}, { region: 'eu-west-1' });
+      expect(elsewhere.json.KmsKeyArn).toBeNull();
+      const wrong = await account.ec2('ModifyEbsDefaultKmsKeyId', { KmsKeyId: 'alias/mine' });
+      expect(wrong.text).toContain('<Code>InvalidParameterValue</Code>');
+    } finally {
+      await account.close();
+    }
   });
 });
 

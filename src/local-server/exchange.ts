@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isGone, onceDone } from './answer-end.ts';
 import type { Answer } from './answers.ts';
 import { hashBody, type HashBlock } from './block-hash.ts';
 import { dispatch } from './dispatch.ts';
@@ -73,7 +74,7 @@ async function converse(
     return;
   }
   if (fault === 'stall') {
-    if (!response.closed) await new Promise((resolve) => response.once('close', resolve));
+    await new Promise<void>((resolve) => onceDone(response, resolve));
     dropConnection(parties, current);
     return;
   }
@@ -82,7 +83,7 @@ async function converse(
   const answer = await dispatch(parties, incoming, body, () => {
     if (typeof fault === 'object') throw faultRefusal(fault);
   });
-  if (fault === 'lose-answer' || response.destroyed) {
+  if (fault === 'lose-answer' || isGone(response)) {
     answer.release?.();
     dropConnection(parties, current, body);
     return;
@@ -98,7 +99,7 @@ function dropConnection(
   body?: ReceivedBody,
 ): void {
   note(history, current, { body });
-  if (!current.response.destroyed) current.incoming.request.socket.resetAndDestroy();
+  if (!isGone(current.response)) current.incoming.request.socket.resetAndDestroy();
 }
 
 /** Closes the record before the last byte of the answer leaves, so that who has the answer finds the record. */
@@ -136,7 +137,7 @@ function sendAnswer(response: ServerResponse, answer: Answer): void {
     // What is left of a body that was not read to its end cannot be told from the next request.
     ...(status === 400 || !response.req.complete ? { Connection: 'close' } : {}),
   });
-  if (answer.release !== undefined) response.once('close', answer.release);
+  if (answer.release !== undefined) onceDone(response, answer.release);
   response.end(body);
 }
 

@@ -50,6 +50,9 @@ export type RequestOutcome = Omit<
   'sequence' | 'startedAtMs' | 'endedAtMs' | 'concurrency'
 > & { readonly blockBytesIn?: number; readonly blockBytesOut?: number };
 
+/** Characters of an id or message that a record keeps. */
+const TEXT_MAX = 1024;
+
 /** The witness: remembers the last requests and counts them all, so that a test can prove what a client did. */
 export class History {
   readonly #limit: number;
@@ -86,7 +89,7 @@ export class History {
     this.#blockBytesOut += blockBytesOut;
     count(this.#byOperation, facts.operation);
     count(this.#byStatus, String(facts.status));
-    const record = { ...request, ...facts, endedAtMs: wallMs() };
+    const record = { ...request, ...brief(facts), endedAtMs: wallMs() };
     if (this.#records.length < this.#limit) {
       this.#records.push(record);
       return;
@@ -115,6 +118,18 @@ export class History {
       forgotten: this.#forgotten,
     };
   }
+}
+
+/** Cuts what clients can make long, for many records of long texts would take memory without bound. */
+function brief<T extends Pick<RequestRecord, 'snapshotId' | 'message'>>(facts: T): T {
+  const { snapshotId, message } = facts;
+  return { ...facts, snapshotId: cut(snapshotId), message: cut(message) };
+}
+
+function cut(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= TEXT_MAX) return text;
+  // A slice would keep the whole text alive; bytes do not.
+  return `${Buffer.from(text.slice(0, TEXT_MAX)).toString()}…`;
 }
 
 function count(sums: Map<string, number>, name: string): void {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { exchange, type ExchangeParties } from './exchange.ts';
 import { answerWitness, WITNESS_PREFIX } from './witness.ts';
@@ -13,6 +13,16 @@ export interface ListenOptions {
   readonly idleTimeoutMs: number;
 }
 
+/** Time for a whole request, as Node has it: a block in this time is 14 kbit/s. */
+const REQUEST_TIMEOUT_MS = 300_000;
+const CHECKING_INTERVAL_MS = 30_000;
+/** By the code of Node's error. */
+const GARBAGE_STATUS: ReadonlyMap<string | undefined, string> = new Map([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', '413 Payload Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+]);
+
 /** The HTTP side: accepts connections, runs an exchange for each request, and leaves nothing behind when closed. */
 export class Listener {
   readonly #parties: ExchangeParties;
@@ -21,10 +31,17 @@ export class Listener {
 
   constructor(parties: ExchangeParties, idleTimeoutMs: number) {
     this.#parties = parties;
-    this.#server = createServer({ keepAliveTimeout: idleTimeoutMs }, (request, response) => {
-      this.#serve(request, response);
-    });
+    const timeouts = {
+      keepAliveTimeout: idleTimeoutMs,
+      // Who sends a head byte by byte is never silent, yet must not keep a connection for good; nor a body.
+      headersTimeout: idleTimeoutMs,
+      requestTimeout: Math.max(REQUEST_TIMEOUT_MS, idleTimeoutMs),
+      connectionsCheckingInterval: Math.min(idleTimeoutMs, CHECKING_INTERVAL_MS),
+    };
+    this.#server = createServer(timeouts, (request, response) => this.#serve(request, response));
     this.#server.timeout = idleTimeoutMs;
+    // Each request of a pipeline listens to its connection; their number is no sign of a leak.
+    this.#server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
     this.#server.on('clientError', refuseGarbage);
   }
 
@@ -66,14 +83,14 @@ export class Listener {
   }
 }
 
+/** Answers what is no HTTP, or comes too slowly, and closes whether or not the client does. */
 function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  const status = GARBAGE_STATUS.get(error.code) ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`, () =>
+    socket.destroy(),
+  );
 }

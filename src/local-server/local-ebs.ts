@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { Account } from './account.ts';
 import { BlockBuffers } from './block-buffers.ts';
 import { chooseBlockHash } from './block-hash.ts';
@@ -128,6 +129,6 @@ function makeService(options: ResolvedLocalOptions, store: SnapshotStore): Servi
 }
 
 function warnWhenOpen(host: string): void {
-  if (/^(127\.|::1$|localhost$)/.test(host)) return;
+  if ((isIPv4(host) && host.startsWith('127.')) || host === '::1' || host === 'localhost') return;
   process.emitWarning(`The local EBS service listens on ${host}, beyond this machine.`);
 }

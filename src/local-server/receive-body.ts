@@ -16,6 +16,10 @@ const DISCARD_MAX = 16 * 1_048_576;
  * has sent nothing for the server's idle time, or when it is far too long.
  */
 export function receiveBody(request: IncomingMessage, buffer: Buffer): Promise<RawBody> {
+  // Whoever left while the request waited for its buffer has closed it already, and no event will say so again.
+  if (request.destroyed) {
+    return Promise.resolve({ bytes: buffer.subarray(0, 0), isTooLong: false, isCut: true });
+  }
   return new Promise((resolve) => {
     let length = 0;
     const end = (isCut: boolean): void => {

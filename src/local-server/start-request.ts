@@ -87,17 +87,21 @@ function checkTags(tags: readonly Tag[]): void {
 function readTags(value: unknown, constraints: Constraints): Tag[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value)) throw wrongType('Tags', 'List');
-  constraints.listLength('tags', value, TAGS_MAX);
-  return value.map((entry: unknown, i) => {
-    if (!isObject(entry)) throw wrongType('Tags', 'Structure');
+  const tags = value.map(readTag);
+  // The error prints the list: never as it was sent, for it may be nested deeper than the stack.
+  constraints.listLength('tags', tags, TAGS_MAX);
+  return tags.map(({ Key, Value }, i) => {
     const member = `tags.${i + 1}.member`;
-    const Key = textMember(entry, 'Key');
-    const Value = textMember(entry, 'Value');
     constraints.text(`${member}.key`, Key, { maxLength: 127, pattern: PATTERN.tagKey });
     constraints.text(`${member}.value`, Value, { maxLength: 255 });
     constraints.required(`${member}.key`, Key);
     return { Key: Key ?? '', Value: Value ?? '' };
   });
+}
+
+function readTag(entry: unknown): { Key: string | undefined; Value: string | undefined } {
+  if (!isObject(entry)) throw wrongType('Tags', 'Structure');
+  return { Key: textMember(entry, 'Key'), Value: textMember(entry, 'Value') };
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {

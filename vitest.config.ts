@@ -5,6 +5,8 @@ const jsonReport = process.env.VITEST_JSON_REPORT;
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They install the clients that they run: npm run test:clients.
+    exclude: ['test/clients/**'],
     globalSetup: ['test/support/build-dist.ts'],
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     reporters:

@@ -1,35 +1,14 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { startLocalService } from '../support/local-service.ts';
+import { findPython, programOf } from './installed-clients.ts';
+import { serveClients } from './service-for-clients.ts';
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const environment = join(root, 'node_modules/.cache/boto3');
-const python = join(environment, 'bin/python');
-const hasBoto3 = await installBoto3();
+const python = await findPython();
 
-/** Installs boto3 once, beside the dependencies; false where there is no Python or no package index. */
-async function installBoto3(): Promise<boolean> {
-  try {
-    if (!existsSync(python)) await run('python3', ['-m', 'venv', environment]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', 'boto3']);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const SCRIPT = `
-import base64, hashlib, sys
+const WRITE_AND_READ = `
+import base64, hashlib
 import boto3
 
-endpoint, region, key, secret = sys.argv[1:]
-ebs = boto3.client('ebs', endpoint_url=endpoint, region_name=region,
-                   aws_access_key_id=key, aws_secret_access_key=secret)
+ebs = boto3.client('ebs')
 blocks = {0: b'\\x01' * 524288, 7: bytes(524288), 2047: b'\\xff' * 524288}
 digest = lambda data: hashlib.sha256(data).digest()
 b64 = lambda data: base64.b64encode(data).decode()
@@ -52,10 +31,44 @@ for block in listed:
 print('equal')
 `;
 
-test.skipIf(!hasBoto3)('unmodified boto3 writes and reads a snapshot', async () => {
-  const { ebs } = await startLocalService();
-  const { accessKeyId, secretAccessKey } = ebs.credentials;
-  const args = ['-c', SCRIPT, ebs.endpoint, ebs.region, accessKeyId, secretAccessKey];
-  const { stdout } = await run(python, args);
-  expect(stdout).toBe('equal\n');
+/** What flexible-snapshot-proxy asks before every command, and how a tool waits for a snapshot and cleans it up. */
+const AROUND = `
+import boto3
+from botocore.exceptions import ClientError
+
+sts, s3, ec2, ebs = (boto3.client(name) for name in ('sts', 's3', 'ec2', 'ebs'))
+assert sts.get_caller_identity()['Account'] == '111122223333'
+assert sts.get_caller_identity()['UserId']
+assert s3.list_buckets()['Owner']['ID']
+assert 'us-east-1' in [region['RegionName'] for region in ec2.describe_regions()['Regions']]
+
+ids = sorted(ebs.start_snapshot(VolumeSize=size)['SnapshotId'] for size in range(1, 8))
+for snapshot in ids:
+    ebs.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=0)
+ec2.get_waiter('snapshot_completed').wait(SnapshotIds=ids)
+pages = ec2.get_paginator('describe_snapshots').paginate(OwnerIds=['self'], PaginationConfig={'PageSize': 5})
+assert [item['SnapshotId'] for page in pages for item in page['Snapshots']] == ids
+assert ec2.describe_snapshots(SnapshotIds=ids[:1])['Snapshots'][0]['State'] == 'completed'
+
+ec2.create_tags(Resources=ids, Tags=[{'Key': 'k', 'Value': 'v'}])
+assert len(ec2.describe_tags()['Tags']) == len(ids)
+ec2.delete_snapshot(SnapshotId=ids[0])
+try:
+    ec2.describe_snapshots(SnapshotIds=ids[:1])
+    raise SystemExit('the snapshot is still there')
+except ClientError as error:
+    assert error.response['Error']['Code'] == 'InvalidSnapshot.NotFound', error
+print('good')
+`;
+
+test('boto3 writes and reads a snapshot', async (context) => {
+  const program = programOf(python, context);
+  const { run } = await serveClients();
+  expect(await run(program, '-c', WRITE_AND_READ)).toBe('equal\n');
+});
+
+test('boto3 makes the calls that tools make around an upload', async (context) => {
+  const program = programOf(python, context);
+  const { run } = await serveClients();
+  expect(await run(program, '-c', AROUND)).toBe('good\n');
 });

@@ -71,20 +71,31 @@ describe('docs/errors.md', () => {
   });
 });
 
-describe('README.md', () => {
-  it('shows the examples word for word, and all of them', async () => {
-    const readme = await read('README.md');
-    const blocks = [
-      ...readme.matchAll(/^(?:<!-- docs\/examples\/(.+) -->\n\n)?```\w+\n([^]*?)```$/gm),
-    ];
-    const shown = blocks.filter(([, name]) => name !== undefined);
-    const names = shown.map(([, name = '']) => name);
+/** Code blocks of a page: the example that each is said to be, if any, and its text. */
+async function codeBlocks(page: string): Promise<{ name: string | undefined; text: string }[]> {
+  const blocks = (await read(page)).matchAll(
+    /^(?:<!-- docs\/examples\/(.+) -->\n\n)?```\w+\n([^]*?)```$/gm,
+  );
+  return [...blocks].map(([, name, text = '']) => ({ name, text }));
+}
+
+describe('docs/examples', () => {
+  it('are shown word for word, each on one page', async () => {
+    const pages = ['README.md', 'docs/local-service.md'];
+    const blocks = (await Promise.all(pages.map(codeBlocks))).flat();
+    const shown = blocks.filter(({ name }) => name !== undefined);
+    const names = shown.map(({ name = '' }) => name);
     expect(names.sort()).toEqual((await readdir(new URL('docs/examples/', ROOT))).sort());
-    for (const [, name = '', text] of shown) {
+    for (const { name = '', text } of shown) {
       expect(await read(`docs/examples/${name}`)).toBe(text);
     }
-    const others = blocks.filter(([, name]) => name === undefined);
-    expect(others.map(([, , text]) => text)).toEqual([
+  });
+});
+
+describe('README.md', () => {
+  it('has no code that is no example, but how to begin', async () => {
+    const others = (await codeBlocks('README.md')).filter(({ name }) => name === undefined);
+    expect(others.map(({ text }) => text)).toEqual([
       'npm ci && npm run demo\n',
       'npm ci && npm test\n',
     ]);
@@ -107,6 +118,7 @@ describe('README.md', () => {
       'docs/cli.md',
       'docs/errors.md',
       'docs/benchmarks.md',
+      'docs/local-service.md',
     ]) {
       const links = [...(await read(page)).matchAll(/\]\((?!https?:)([^)#]+)/g)];
       for (const [, path = ''] of links) await expect(read(path)).resolves.not.toBe('');

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, type Hash } from 'node:crypto';
-import { chmod, mkdir, open, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { expect, it, onTestFinished } from 'vitest';
 import { LocalEbs } from '../../src/local.ts';
-import { CLEAN_ENV, envOf, isGroupAlive, start, type RunningCommand } from '../support/command.ts';
+import { envOf, isGroupAlive, start, type RunningCommand } from '../support/command.ts';
+import { putCommandOnPath } from '../support/command-on-path.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -24,24 +25,26 @@ async function preparePlace(): Promise<Place> {
   const disk = randomBytes(1_200_000);
   await writeFile(join(folder, 'disk.img'), disk);
   await writeFile(join(folder, 'disk.img.gz'), gzipSync(disk));
-  const bin = join(folder, 'bin');
-  await mkdir(bin);
-  await writeFile(
-    join(bin, 'ebs-snapshot'),
-    `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, 'dist/cli/main.js')}" "$@"\n`,
-  );
-  await chmod(join(bin, 'ebs-snapshot'), 0o755);
+  // Without one of its own, vitest would take the configuration of this repository.
+  await writeFile(join(folder, 'vitest.config.mjs'), 'export default {};\n');
   const service = await LocalEbs.start({ directory: join(folder, 'service') });
   onTestFinished(() => service.close());
-  const env = { ...envOf(service), PATH: `${bin}:${CLEAN_ENV.PATH ?? ''}` };
+  const env = { ...envOf(service), PATH: await putCommandOnPath(folder) };
   const run = (example: string): RunningCommand => {
     const path = join(ROOT, 'docs/examples', example);
-    const [program, args] = example.endsWith('.sh')
-      ? ['sh', ['-e', path]]
-      : [process.execPath, [path]];
+    const [program, args] = commandFor(path, folder);
     return start(program, args, { cwd: folder, env });
   };
   return { folder, disk, service, run };
+}
+
+function commandFor(path: string, folder: string): [string, string[]] {
+  if (path.endsWith('.sh')) return ['sh', ['-e', path]];
+  if (!path.endsWith('.test.js')) return [process.execPath, [path]];
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const config = join(folder, 'vitest.config.mjs');
+  const where = ['--root', dirname(path), '--config', config];
+  return [process.execPath, [vitest, 'run', '--no-cache', ...where, path]];
 }
 
 function sha256(data: Uint8Array): Hash {
@@ -94,6 +97,14 @@ const EXAMPLES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     expect(await runToEnd(place, 'local-service.js')).toBe('completed\n');
     expect(place.service.counters().requests).toBe(0);
   },
+  'local-service.test.js': async (place) => {
+    expect(await runToEnd(place, 'local-service.test.js')).toMatch(/Tests.*1 passed/);
+    expect(place.service.counters().requests).toBe(0);
+  },
+  'local-service.sh': async (place) => {
+    expect(await runToEnd(place, 'local-service.sh')).toBe('3\n');
+    expect(place.service.counters().requests).toBe(0);
+  },
   'command.sh': async (place) => {
     const stdout = await runToEnd(place, 'command.sh');
     // The first id is in a variable; the pipe's and the local one are printed; then comes the help.
@@ -111,11 +122,12 @@ const EXAMPLES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
   },
 };
 
-it.each(Object.keys(EXAMPLES))('%s does what the README says', async (example) => {
+it.each(Object.keys(EXAMPLES))('%s does what the docs say', async (example) => {
   await EXAMPLES[example]?.(await preparePlace());
 });
 
-it('leaves out none', async () => {
-  const examples = await readdir(join(ROOT, 'docs/examples'));
+it('leaves out none but those in Python, which test/clients runs', async () => {
+  const files = await readdir(join(ROOT, 'docs/examples'));
+  const examples = files.filter((name) => !name.endsWith('.py'));
   expect(examples.sort()).toEqual(Object.keys(EXAMPLES).sort());
 });

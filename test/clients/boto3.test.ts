@@ -1,3 +1,6 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { findPython, programOf } from './installed-clients.ts';
 import { serveClients } from './service-for-clients.ts';
@@ -71,4 +74,15 @@ test('boto3 makes the calls that tools make around an upload', async (context) =
   const program = programOf(python, context);
   const { run } = await serveClients();
   expect(await run(program, '-c', AROUND)).toBe('good\n');
+});
+
+test('the example for pytest passes', async (context) => {
+  const program = programOf(python, context);
+  const { parent, run } = await serveClients();
+  const example = fileURLToPath(
+    new URL('../../docs/examples/test_local_service.py', import.meta.url),
+  );
+  // A copy, so that Python leaves nothing beside the example.
+  await cp(example, join(parent, 'test_example.py'));
+  expect(await run(program, '-m', 'pytest', '-q', 'test_example.py')).toContain('1 passed');
 });

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { start, type CommandResult } from '../support/command.ts';
+import { putCommandOnPath } from '../support/command-on-path.ts';
 import { startServe, type ServeProcess } from '../support/serve-process.ts';
 
 /** `ebs-snapshot serve`, and other programs that find it by their environment alone. */
@@ -22,6 +23,7 @@ export async function serveClients(): Promise<ServiceForClients> {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local-secret',
     AWS_PAGER: '',
+    PATH: await putCommandOnPath(serve.parent),
   };
   const tryRun: ServiceForClients['tryRun'] = (program, ...args) =>
     start(program, args, { cwd: serve.parent, env }).result;

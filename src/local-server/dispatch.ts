@@ -6,6 +6,7 @@ import { getSnapshotBlock } from './get-snapshot-block.ts';
 import { formOf, type Incoming } from './incoming.ts';
 import { listChangedBlocks } from './list-changed-blocks.ts';
 import { listSnapshotBlocks } from './list-snapshot-blocks.ts';
+import { NoAnswer } from './no-answer.ts';
 import { putSnapshotBlock } from './put-snapshot-block.ts';
 import { frameworkError, internalError, Refusal } from './refusal.ts';
 import { answerS3 } from './s3-rest.ts';
@@ -27,14 +28,14 @@ const EBS: Readonly<Record<EbsOperation, Operation>> = {
 
 /**
  * Answers one whole request: signature first, then whatever the service says. Every failure becomes an answer in the
- * form of the service that was asked; this never rejects.
+ * form of the service that was asked; this rejects with NoAnswer alone.
  * @param interrupt - runs between signature and operation; what it throws is the answer.
  */
 export async function dispatch(
   parties: { readonly service: Service; readonly verifier: SignatureVerifier },
   incoming: Incoming,
   body: ReceivedBody,
-  interrupt: () => void,
+  interrupt: () => Promise<void> | undefined,
 ): Promise<Answer> {
   try {
     const { region } = authenticate(
@@ -47,9 +48,10 @@ export async function dispatch(
       },
       incoming.service,
     );
-    interrupt();
+    await interrupt();
     return await operate(parties.service, incoming, { body, region });
   } catch (error) {
+    if (error instanceof NoAnswer) throw error;
     return errorAnswer(error, incoming);
   }
 }
@@ -83,7 +85,8 @@ function operate(
   return EBS[route.operation](service, { region, path: route.path, query, headers, body });
 }
 
-function errorAnswer(error: unknown, { service }: Incoming): Answer {
+/** Words a failure in the form of the service that was asked. */
+export function errorAnswer(error: unknown, { service }: Incoming): Answer {
   if (error instanceof SignatureError) return signatureErrorAnswer(error, service);
   // A failing disk or store must neither end the process nor be taken for the client's mistake.
   const refusal = error instanceof Refusal ? error : internalError(String(error));

@@ -1,3 +1,4 @@
+import { FAULTS, type FaultName } from './hostility/fault-table.ts';
 import { Refusal } from './refusal.ts';
 
 /** An error answer to give instead of the true one. */
@@ -9,12 +10,8 @@ export interface ErrorFault {
   readonly message?: string;
 }
 
-/**
- * What is to go wrong. `reset`: the connection is reset, nothing is done. `lose-answer`: the request is carried out,
- * then the connection is reset. `stall`: no answer comes until the connection or the service is closed. `corrupt`: one
- * byte of the block is changed on the way, in either direction.
- */
-export type Fault = ErrorFault | 'reset' | 'lose-answer' | 'stall' | 'corrupt';
+/** What is to go wrong: an error answer, or a fault by its name; docs/local-service.md tells what each of them does. */
+export type Fault = ErrorFault | FaultName;
 
 /** A fault, and the requests that it is for. */
 export interface FaultRule {
@@ -25,6 +22,8 @@ export interface FaultRule {
   /** Matching requests to hit, then the rule is spent. Default 1. */
   readonly times?: number;
   readonly fault: Fault;
+  /** How long a stall lasts, in milliseconds. Default: until the connection or the service is closed. */
+  readonly forMs?: number;
 }
 
 /** What a rule is matched with. */
@@ -38,19 +37,30 @@ export interface FaultSubject {
 export class Faults {
   readonly #rules: { rule: FaultRule; left: number }[] = [];
 
-  /** Adds a rule; see {@link FaultRule}. */
+  /** Whether no rule is left. */
+  get isEmpty(): boolean {
+    return this.#rules.length === 0;
+  }
+
+  /**
+   * Adds a rule; see {@link FaultRule}.
+   * @throws {TypeError} for a name that no fault has.
+   */
   add(rule: FaultRule): void {
+    if (typeof rule.fault === 'string' && !Object.hasOwn(FAULTS, rule.fault)) {
+      throw new TypeError(`Expected the name of a fault, received ${JSON.stringify(rule.fault)}.`);
+    }
     this.#rules.push({ rule, left: rule.times ?? 1 });
   }
 
-  /** Returns the fault for a request and counts it, or undefined. */
-  take(subject: FaultSubject): Fault | undefined {
+  /** Returns the rule that hits a request and counts it, or undefined. */
+  take(subject: FaultSubject): FaultRule | undefined {
     const at = this.#rules.findIndex(({ rule }) => matches(rule, subject));
     const entry = this.#rules[at];
     if (entry === undefined) return undefined;
     entry.left -= 1;
     if (entry.left <= 0) this.#rules.splice(at, 1);
-    return entry.rule.fault;
+    return entry.rule;
   }
 
   /** Forgets every rule. */

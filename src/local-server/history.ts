@@ -1,3 +1,7 @@
+import { RateSeries, type SecondRates } from './rate-series.ts';
+import type { Arrival, SnapshotLedger, SnapshotSummary } from './snapshot-ledger.ts';
+import { SnapshotLedgers } from './snapshot-ledgers.ts';
+
 /** One request as the service saw it, written when it has ended. */
 export interface RequestRecord {
   /** 1 for the first request, in order of arrival. */
@@ -15,9 +19,26 @@ export interface RequestRecord {
   readonly message?: string | undefined;
   /** Epoch milliseconds of the machine's clock, with fractions, at the end of the request's headers. */
   readonly startedAtMs: number;
+  /** When its body had come; undefined when not all of it was read. */
+  readonly bodyAtMs?: number | undefined;
+  /** When its answer began to leave, or its end without one. */
   readonly endedAtMs: number;
+  /** When the last byte of its answer was with the kernel. */
+  readonly sentAtMs?: number | undefined;
   /** Requests in flight when this one arrived, itself included. */
   readonly concurrency: number;
+  /**
+   * 1 for the first request of this operation for this block, up to 255; without a block, for this snapshot, without a
+   * snapshot, at all. Calls beside EBS direct count together. Undefined when memory did not suffice to tell.
+   */
+  readonly attempt?: number | undefined;
+  /** 1 for the first connection, and 1 for the first request on it. */
+  readonly connectionId?: number | undefined;
+  readonly connectionRequest?: number | undefined;
+  /** Bytes of the body that were read before the answer. */
+  readonly bodyBytesIn?: number | undefined;
+  /** The fault that struck, scripted or drawn: its name, or its error type. */
+  readonly fault?: string | undefined;
 }
 
 /** Sums since the start of the service. */
@@ -42,13 +63,32 @@ export interface OpenRequest {
   readonly sequence: number;
   readonly startedAtMs: number;
   readonly concurrency: number;
+  readonly attempt: number | undefined;
+  readonly connectionId: number | undefined;
+  readonly connectionRequest: number | undefined;
 }
 
 /** What is known of a request when it has ended. */
-export type RequestOutcome = Omit<
-  RequestRecord,
-  'sequence' | 'startedAtMs' | 'endedAtMs' | 'concurrency'
-> & { readonly blockBytesIn?: number; readonly blockBytesOut?: number };
+export type RequestOutcome = Omit<RequestRecord, keyof OpenRequest | 'endedAtMs' | 'sentAtMs'> & {
+  readonly blockBytesIn?: number;
+  readonly blockBytesOut?: number;
+  /** The answer will not arrive whole. */
+  readonly isLost?: boolean;
+};
+
+/** What a connection is known by. */
+interface Connection {
+  readonly id: number;
+  requests: number;
+}
+
+/** Seconds of rates to remember. */
+const SECONDS_MAX = 3600;
+const THROTTLES: ReadonlySet<string | undefined> = new Set([
+  'RequestThrottledException',
+  'ThrottlingException',
+  'ConcurrentLimitExceededException',
+]);
 
 /** Characters of an id or message that a record keeps. */
 const TEXT_MAX = 1024;
@@ -67,6 +107,13 @@ export class History {
   #blockBytesOut = 0;
   readonly #byOperation = new Map<string, number>();
   readonly #byStatus = new Map<string, number>();
+  readonly #rates = new RateSeries(SECONDS_MAX);
+  readonly #ledgers = new SnapshotLedgers();
+  readonly #open = new Map<number, { arrival: Arrival; ledger: SnapshotLedger | undefined }>();
+  /** Requests that name no snapshot, by operation. */
+  readonly #attempts = new Map<string, number>();
+  readonly #connections = new WeakMap<object, Connection>();
+  #connectionCount = 0;
 
   /** @param limit - records to keep; the oldest go first. */
   constructor(limit: number) {
@@ -74,35 +121,58 @@ export class History {
   }
 
   /** Notes the arrival of a request. */
-  open(): OpenRequest {
+  open(arrival: Arrival = {}): OpenRequest {
+    const startedAtMs = wallMs();
     this.#sequence += 1;
     this.#inFlight += 1;
     this.#inFlightMax = Math.max(this.#inFlightMax, this.#inFlight);
-    return { sequence: this.#sequence, startedAtMs: wallMs(), concurrency: this.#inFlight };
+    const { snapshotId } = arrival;
+    const ledger = snapshotId === undefined ? undefined : this.#ledgers.of(snapshotId);
+    this.#open.set(this.#sequence, { arrival, ledger });
+    this.#rates.arrive(startedAtMs, this.#inFlight);
+    const connection = this.#connectionOf(arrival);
+    return {
+      sequence: this.#sequence,
+      startedAtMs,
+      concurrency: this.#inFlight,
+      attempt: ledger?.open(arrival, startedAtMs) ?? this.#attemptOf(arrival),
+      connectionId: connection?.id,
+      connectionRequest: connection?.requests,
+    };
   }
 
-  /** Notes the end of a request. */
-  close(request: OpenRequest, outcome: RequestOutcome): void {
-    const { blockBytesIn = 0, blockBytesOut = 0, ...facts } = outcome;
+  /** Notes the end of a request. Returns a function that notes when its answer has been sent. */
+  close(request: OpenRequest, outcome: RequestOutcome): () => void {
+    const { blockBytesIn = 0, blockBytesOut = 0, isLost = false, ...facts } = outcome;
     this.#inFlight -= 1;
     this.#blockBytesIn += blockBytesIn;
     this.#blockBytesOut += blockBytesOut;
     count(this.#byOperation, facts.operation);
     count(this.#byStatus, String(facts.status));
-    const record = { ...request, ...brief(facts), endedAtMs: wallMs() };
-    if (this.#records.length < this.#limit) {
-      this.#records.push(record);
-      return;
-    }
-    this.#forgotten += 1;
-    if (this.#limit === 0) return;
-    this.#records[this.#oldest] = record;
-    this.#oldest = (this.#oldest + 1) % this.#limit;
+    const record = { ...request, ...brief(facts), endedAtMs: wallMs(), sentAtMs: undefined };
+    this.#closeOpen(record, isLost);
+    this.#remember(record);
+    return () => void Object.assign(record, { sentAtMs: wallMs() });
   }
 
   /** Returns the remembered requests in the order in which they ended. */
   records(): RequestRecord[] {
     return [...this.#records.slice(this.#oldest), ...this.#records.slice(0, this.#oldest)];
+  }
+
+  /** Returns the rates of the last seconds in which something happened. */
+  rates(): SecondRates[] {
+    return this.#rates.seconds();
+  }
+
+  /** Returns what was done with a snapshot; undefined when nothing was, or it is forgotten. */
+  summaryOf(snapshotId: string): SnapshotSummary | undefined {
+    return this.#ledgers.find(snapshotId)?.summary();
+  }
+
+  /** 1 for the first snapshot that was asked for; 0 without a snapshot. */
+  ordinalOf({ snapshotId }: Arrival): number {
+    return snapshotId === undefined ? 0 : (this.#ledgers.find(snapshotId)?.ordinal ?? 0);
   }
 
   /** Returns the sums as they are now. */
@@ -117,6 +187,47 @@ export class History {
       blockBytesOut: this.#blockBytesOut,
       forgotten: this.#forgotten,
     };
+  }
+
+  #remember(record: RequestRecord): void {
+    if (this.#records.length < this.#limit) {
+      this.#records.push(record);
+      return;
+    }
+    this.#forgotten += 1;
+    if (this.#limit === 0) return;
+    this.#records[this.#oldest] = record;
+    this.#oldest = (this.#oldest + 1) % this.#limit;
+  }
+
+  #closeOpen(record: RequestRecord, isLost: boolean): void {
+    const { arrival = {}, ledger } = this.#open.get(record.sequence) ?? {};
+    this.#open.delete(record.sequence);
+    const { status, operation, endedAtMs } = record;
+    const isSuccess = status >= 200 && status < 300;
+    const isThrottle = THROTTLES.has(record.errorType);
+    const end = { operation, isSuccess, isThrottle, isLost };
+    this.#rates.end(endedAtMs, end);
+    ledger?.close(arrival, end, endedAtMs);
+  }
+
+  /** The number of a request that names no snapshot among those of its operation. */
+  #attemptOf({ operation = 'Unknown', snapshotId }: Arrival): number | undefined {
+    if (snapshotId !== undefined) return undefined;
+    count(this.#attempts, operation);
+    return this.#attempts.get(operation);
+  }
+
+  #connectionOf({ connection }: Arrival): Connection | undefined {
+    if (connection === undefined) return undefined;
+    let known = this.#connections.get(connection);
+    if (known === undefined) {
+      this.#connectionCount += 1;
+      known = { id: this.#connectionCount, requests: 0 };
+      this.#connections.set(connection, known);
+    }
+    known.requests += 1;
+    return known;
   }
 }
 

@@ -11,8 +11,10 @@ import {
   type ServiceName,
 } from './routes.ts';
 import { s3OperationOf } from './s3-rest.ts';
+import type { Arrival } from './snapshot-ledger.ts';
 import { isStsAction } from './sts-query.ts';
 import { readScope } from './verify-signature.ts';
+import { HEADER } from './wire-table.ts';
 
 /** What a request wants, as far as its head tells; nothing is trusted or judged yet. */
 export interface Incoming {
@@ -64,6 +66,23 @@ export function subjectOf({ route }: Incoming): {
     snapshotId: SnapshotId ?? SecondSnapshotId,
     blockIndex: Number.isInteger(blockIndex) ? blockIndex : undefined,
   };
+}
+
+/** What the history wants to know of a request when it comes. */
+export function arrivalOf(incoming: Incoming): Arrival {
+  const { request, route } = incoming;
+  return {
+    operation: route?.operation,
+    ...subjectOf(incoming),
+    checksum: headerText(request, HEADER.checksum),
+    changedBlocksCount: headerText(request, HEADER.changedBlocksCount),
+    connection: request.socket,
+  };
+}
+
+function headerText(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name.toLowerCase()];
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** The operation that a request means, as the history names it; `Unknown` when there is none. */

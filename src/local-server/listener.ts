@@ -73,10 +73,14 @@ export class Listener {
     // Writing to a client that has gone is no event here; the exchange sees the connection closed.
     response.on('error', () => undefined);
     if (request.url?.startsWith(WITNESS_PREFIX) === true) {
-      answerWitness(this.#parties.history, request, response);
+      this.#run(answerWitness(this.#parties, request, response), request);
       return;
     }
-    const running: Promise<void> = exchange(this.#parties, request, response)
+    this.#run(exchange(this.#parties, request, response), request);
+  }
+
+  #run(serving: Promise<void>, request: IncomingMessage): void {
+    const running: Promise<void> = serving
       .catch(() => request.socket.destroy())
       .then(() => void this.#exchanges.delete(running));
     this.#exchanges.add(running);

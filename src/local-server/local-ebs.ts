@@ -4,23 +4,29 @@ import { BlockBuffers } from './block-buffers.ts';
 import { chooseBlockHash } from './block-hash.ts';
 import { Faults, type FaultRule } from './faults.ts';
 import { History, type RequestCounters, type RequestRecord } from './history.ts';
+import { Hostility } from './hostility/hostility.ts';
+import type { HostilitySettings } from './hostility/settings.ts';
 import { Listener } from './listener.ts';
 import {
   resolveLocalOptions,
   type LocalEbsOptions,
   type ResolvedLocalOptions,
 } from './local-options.ts';
+import type { SecondRates } from './rate-series.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 import type { Service } from './service.ts';
 import { Tokens } from './tokens.ts';
 import { SignatureVerifier, type LocalCredentials } from './verify-signature.ts';
 import { BLOCK_SIZE } from './wire-table.ts';
+import { witnessSnapshot, type SnapshotReport } from './witness-snapshot.ts';
 
 interface Parts {
   readonly options: ResolvedLocalOptions;
   readonly store: SnapshotStore;
   readonly history: History;
   readonly faults: Faults;
+  readonly hostility: Hostility;
+  readonly service: Service;
   readonly listener: Listener;
   readonly endpoint: string;
 }
@@ -59,13 +65,17 @@ export class LocalEbs {
     const store = await SnapshotStore.open(resolved.directory);
     const history = new History(resolved.historyLimit);
     const faults = new Faults();
+    const hostility = new Hostility();
+    hostility.set(resolved.hostility);
+    const service = makeService(resolved, store, hostility);
     const verifier = new SignatureVerifier(resolved.credentials, resolved.region);
     const listener = new Listener(
       {
-        service: makeService(resolved, store),
+        service,
         verifier,
         history,
         faults,
+        hostility,
         hashBlock: chooseBlockHash(),
       },
       resolved.idleTimeoutMs,
@@ -73,8 +83,18 @@ export class LocalEbs {
     try {
       const endpoint = await listener.listen(resolved);
       warnWhenOpen(resolved.host);
-      return new LocalEbs({ options: resolved, store, history, faults, listener, endpoint });
+      return new LocalEbs({
+        options: resolved,
+        store,
+        history,
+        faults,
+        hostility,
+        service,
+        listener,
+        endpoint,
+      });
     } catch (error) {
+      hostility.close();
       await store.close();
       throw error;
     }
@@ -88,6 +108,29 @@ export class LocalEbs {
   /** Returns sums over all requests since the start. */
   counters(): RequestCounters {
     return this.#parts.history.counters();
+  }
+
+  /** Returns sums for each of the last seconds in which there was a request. */
+  rates(): SecondRates[] {
+    return this.#parts.history.rates();
+  }
+
+  /** Returns what was done with a snapshot, and what it holds; undefined for one that the witness does not know. */
+  snapshotReport(snapshotId: string): Promise<SnapshotReport | undefined> {
+    return witnessSnapshot(this.#parts, snapshotId);
+  }
+
+  /** Returns the hostility in force, its seed included. */
+  hostility(): HostilitySettings {
+    return this.#parts.hostility.settings();
+  }
+
+  /**
+   * Changes how the service misbehaves, in place of all that was set before; `{}` ends it.
+   * @throws {TypeError|RangeError} for a wrong setting, in one sentence.
+   */
+  setHostility(settings: HostilitySettings): void {
+    this.#parts.hostility.set(settings);
   }
 
   /** Makes requests fail; see {@link FaultRule}. */
@@ -107,6 +150,7 @@ export class LocalEbs {
 
   /** Drops every connection, closes the folder, and leaves nothing that keeps the process alive. Idempotent. */
   close(): Promise<void> {
+    this.#parts.hostility.close();
     this.#closed ??= this.#parts.listener.close().then(() => this.#parts.store.close());
     return this.#closed;
   }
@@ -116,7 +160,11 @@ export class LocalEbs {
   }
 }
 
-function makeService(options: ResolvedLocalOptions, store: SnapshotStore): Service {
+function makeService(
+  options: ResolvedLocalOptions,
+  store: SnapshotStore,
+  hostility: Hostility,
+): Service {
   const { accountId, encryptionByDefault, defaultKmsKeyArn, lags, clock, maxBufferBytes } = options;
   return {
     store,
@@ -124,7 +172,12 @@ function makeService(options: ResolvedLocalOptions, store: SnapshotStore): Servi
     buffers: new BlockBuffers(Math.floor(maxBufferBytes / BLOCK_SIZE)),
     now: () => clock.now(),
     account: new Account(accountId, { encryptionByDefault, defaultKmsKeyArn }),
-    lags,
+    get lags() {
+      return hostility.lags === undefined ? lags : { ...lags, ...hostility.lags };
+    },
+    get pendingSnapshotsMax() {
+      return hostility.conditions?.quotas?.pendingSnapshots;
+    },
   };
 }
 

@@ -1,3 +1,5 @@
+import { readHostility } from './hostility/read-settings.ts';
+import type { HostilitySettings } from './hostility/settings.ts';
 import { NO_LAGS, type Lags } from './snapshot-record.ts';
 import type { LocalCredentials } from './verify-signature.ts';
 import { BLOCK_SIZE } from './wire-table.ts';
@@ -30,6 +32,8 @@ export interface LocalEbsOptions {
   readonly encryptionByDefault?: boolean;
   /** ARN of the account's default key. Default: a stand-in for the AWS managed key. */
   readonly defaultKmsKeyArn?: string;
+  /** How to misbehave; see {@link HostilitySettings}. Default: not at all. */
+  readonly hostility?: HostilitySettings;
   /** Requests that {@link LocalEbs.history} remembers. Default 10,000. */
   readonly historyLimit?: number;
   /** Bytes of block buffers. Default 64 MiB. Requests beyond wait unread. */
@@ -58,6 +62,7 @@ const NAMES: ReadonlySet<string> = new Set<keyof LocalEbsOptions>([
   'accountId',
   'encryptionByDefault',
   'defaultKmsKeyArn',
+  'hostility',
   'historyLimit',
   'maxBufferBytes',
   'idleTimeoutMs',
@@ -95,6 +100,7 @@ export function resolveLocalOptions(options: LocalEbsOptions): ResolvedLocalOpti
     accountId,
     encryptionByDefault: options.encryptionByDefault ?? false,
     defaultKmsKeyArn: options.defaultKmsKeyArn ?? null,
+    hostility: readHostility(options.hostility ?? {}),
     historyLimit: integer('historyLimit', options.historyLimit ?? 10_000, { min: 0 }),
     maxBufferBytes: integer('maxBufferBytes', options.maxBufferBytes ?? 64 * 1_048_576, {
       min: BLOCK_SIZE,

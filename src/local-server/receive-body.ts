@@ -6,7 +6,12 @@ export interface RawBody {
   readonly isTooLong: boolean;
   /** The client stopped sending; it may still be there to be told so. */
   readonly isCut: boolean;
+  /** All bytes that came, whether or not they are kept. */
+  readonly receivedSize: number;
 }
+
+/** Holds the reading back: resolves when it may go on, to false when it is to end. Undefined lets it go on at once. */
+export type Gate = (receivedSize: number, chunkSize: number) => Promise<boolean> | undefined;
 
 /** Bytes of an overlong body that are read and dropped, so that the client gets to see the answer. */
 const DISCARD_MAX = 16 * 1_048_576;
@@ -14,23 +19,31 @@ const DISCARD_MAX = 16 * 1_048_576;
 /**
  * Reads a body into `buffer` and keeps nothing beyond it. Resolves when the body has ended, when the client is gone or
  * has sent nothing for the server's idle time, or when it is far too long.
+ * @param gate - asked after each chunk; while it holds back, the socket is not read.
  */
-export function receiveBody(request: IncomingMessage, buffer: Buffer): Promise<RawBody> {
-  // Whoever left while the request waited for its buffer has closed it already, and no event will say so again.
-  if (request.destroyed) {
-    return Promise.resolve({ bytes: buffer.subarray(0, 0), isTooLong: false, isCut: true });
-  }
+export function receiveBody(
+  request: IncomingMessage,
+  buffer: Buffer,
+  gate?: Gate,
+): Promise<RawBody> {
   return new Promise((resolve) => {
     let length = 0;
     const end = (isCut: boolean): void => {
       request.off('data', onData).off('end', onEnd).off('close', onCut).off('timeout', onCut);
       const bytes = buffer.subarray(0, Math.min(length, buffer.length));
-      resolve({ bytes, isTooLong: length > buffer.length, isCut });
+      resolve({ bytes, isTooLong: length > buffer.length, isCut, receivedSize: length });
     };
     const onData = (chunk: Buffer): void => {
       if (length < buffer.length) chunk.copy(buffer, length);
       length += chunk.length;
       if (length > buffer.length + DISCARD_MAX) end(false);
+      else holdBack(chunk.length);
+    };
+    const holdBack = (chunkSize: number): void => {
+      const held = gate?.(length, chunkSize);
+      if (held === undefined) return;
+      request.pause();
+      void held.then((goesOn) => (goesOn ? request.resume() : end(true)));
     };
     const onEnd = (): void => end(false);
     const onCut = (): void => end(true);

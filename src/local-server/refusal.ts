@@ -68,6 +68,15 @@ export function conflict(): Refusal {
   });
 }
 
+/** The account has as many pending snapshots as it may. The text of the real service is not known. */
+export function tooManyPending(limit: number): Refusal {
+  return new Refusal(`You have reached the limit of ${limit} pending snapshots.`, {
+    family: 'service',
+    status: 400,
+    type: 'ConcurrentLimitExceededException',
+  });
+}
+
 /** Something went wrong on this side. */
 export function internalError(message: string): Refusal {
   return new Refusal(message, {

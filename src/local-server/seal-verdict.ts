@@ -23,25 +23,59 @@ export async function judgeSeal(
   const aggregate = createHash('sha256');
   let ownBlockCount = 0;
   let addedBlockCount = 0;
-  const entries = metadata.iterator(blockRange(record.snapshotId));
-  try {
-    for (;;) {
-      lineage.signal.throwIfAborted();
-      const batch = await entries.nextv(BATCH_SIZE);
-      if (batch.length === 0) break;
-      for (const [, value] of batch) aggregate.update(decodeBlock(value).digest);
-      ownBlockCount += batch.length;
-      const indices = batch.map(([key]) => indexOfKey(key));
-      addedBlockCount += await countAbsent(metadata, indices, lineage.ancestors);
-    }
-  } finally {
-    await entries.close();
+  for await (const batch of ownBatches(metadata, record.snapshotId, lineage.signal)) {
+    for (const [, value] of batch) aggregate.update(decodeBlock(value).digest);
+    ownBlockCount += batch.length;
+    const indices = batch.map(([key]) => indexOfKey(key));
+    addedBlockCount += await countAbsent(metadata, indices, lineage.ancestors);
   }
   return {
     outcome: judge(record, ownBlockCount, aggregate.digest('base64')),
     ownBlockCount,
     totalBlockCount: lineage.parentBlockCount + addedBlockCount,
   };
+}
+
+/** What CompleteSnapshot has to declare for a snapshot as it is now. */
+export interface OwnFigures {
+  /** Distinct blocks put to this snapshot. */
+  readonly changedBlocksCount: number;
+  /** Base64 of the LINEAR aggregate of their digests. */
+  readonly checksum: string;
+}
+
+/** Counts and aggregates a snapshot's own blocks in one pass. */
+export async function computeOwnFigures(
+  metadata: Metadata,
+  snapshotId: string,
+  signal: AbortSignal,
+): Promise<OwnFigures> {
+  const aggregate = createHash('sha256');
+  let changedBlocksCount = 0;
+  for await (const batch of ownBatches(metadata, snapshotId, signal)) {
+    for (const [, value] of batch) aggregate.update(decodeBlock(value).digest);
+    changedBlocksCount += batch.length;
+  }
+  return { changedBlocksCount, checksum: aggregate.digest('base64') };
+}
+
+/** The records of a snapshot's own blocks in ascending order. */
+async function* ownBatches(
+  metadata: Metadata,
+  snapshotId: string,
+  signal: AbortSignal,
+): AsyncGenerator<[string, Buffer][]> {
+  const entries = metadata.iterator(blockRange(snapshotId));
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const batch = await entries.nextv(BATCH_SIZE);
+      if (batch.length === 0) return;
+      yield batch;
+    }
+  } finally {
+    await entries.close();
+  }
 }
 
 function judge(

@@ -15,6 +15,8 @@ export interface Service {
   readonly now: () => number;
   readonly account: Account;
   readonly lags: Lags;
+  /** Pending snapshots that a region may have; undefined: any number. */
+  readonly pendingSnapshotsMax: number | undefined;
 }
 
 /** A request of the EBS direct APIs, authenticated, its parts not yet judged. */

@@ -12,7 +12,7 @@ import {
   type OwnedBlock,
 } from './block-records.ts';
 import { GroupCommit } from './group-commit.ts';
-import { judgeSeal } from './seal-verdict.ts';
+import { computeOwnFigures, judgeSeal, type OwnFigures } from './seal-verdict.ts';
 import type { Seal, SnapshotRecord, Tag } from './snapshot-record.ts';
 import { openStoreFolder, StoreError, type StoreFolder } from './store-folder.ts';
 import type { Slot, VolumeFiles } from './volume-files.ts';
@@ -189,6 +189,11 @@ export class SnapshotStore {
     const { ownerId: snapshotId, blockIndex, slot } = block;
     if (slot === null) buffer.fill(0);
     else await this.#volumes.read({ snapshotId, blockIndex, slot }, buffer);
+  }
+
+  /** Counts and aggregates the blocks put to a snapshot so far. */
+  ownFigures(snapshotId: string): Promise<OwnFigures> {
+    return computeOwnFigures(this.#metadata, snapshotId, this.#closing.signal);
   }
 
   /** Walks own and inherited blocks in ascending order; see {@link walkBlocks}. */

@@ -1,6 +1,6 @@
 import { jsonAnswer, type Answer } from './answers.ts';
 import { checkEncryptionRequest, decideEncryption } from './encryption.ts';
-import { conflict, invalid, snapshotNotFound } from './refusal.ts';
+import { conflict, invalid, snapshotNotFound, tooManyPending } from './refusal.ts';
 import { stateOf, type EbsCall, type Service } from './service.ts';
 import type { SnapshotRecord, Tag } from './snapshot-record.ts';
 import { checkStartValues, readStartRequest, type StartRequest } from './start-request.ts';
@@ -38,6 +38,7 @@ export async function startSnapshot(service: Service, call: EbsCall): Promise<An
 function newRecord(service: Service, request: StartRequest, region: string): SnapshotRecord {
   const { account, store } = service;
   checkStartValues(request);
+  checkPendingLimit(service, region);
   checkEncryptionRequest(request, account.encryptionIn(region));
   const parent = requireParent(service, request, region);
   const context = { account, region, storeId: store.storeId };
@@ -61,6 +62,16 @@ function newRecord(service: Service, request: StartRequest, region: string): Sna
     verdict: null,
     isDeleted: false,
   };
+}
+
+function checkPendingLimit(service: Service, region: string): void {
+  const { pendingSnapshotsMax } = service;
+  if (pendingSnapshotsMax === undefined) return;
+  let pendingCount = 0;
+  for (const snapshot of service.store.list(region)) {
+    if (stateOf(service, snapshot).status === 'pending') pendingCount += 1;
+  }
+  if (pendingCount >= pendingSnapshotsMax) throw tooManyPending(pendingSnapshotsMax);
 }
 
 /** The parent must be readable through EBS direct, not only completed, and no larger than the child. */

@@ -21,6 +21,7 @@
         'native/hash_pool.cc',
         'native/js_values.cc',
         'native/read_session.cc',
+        'native/receive_window.cc',
         'native/sha256.cc',
         'native/sha256_arm.cc',
         'native/sha256_x86.cc',

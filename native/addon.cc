@@ -6,6 +6,7 @@
 
 #include "block_inspector.h"
 #include "block_reader.h"
+#include "receive_window.h"
 #include "sha256.h"
 #include "sizes.h"
 #include "zero_scan.h"
@@ -15,7 +16,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 2;
+constexpr int kBindingVersion = 3;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {
@@ -56,6 +57,13 @@ Napi::Value IsZero(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), kernel.is_zero(bytes.Data(), bytes.ByteLength()));
 }
 
+Napi::Value LimitReceiveWindow(const Napi::CallbackInfo& info) {
+  Status status = SetReceiveWindow(info[0].As<Napi::Number>().Int32Value(),
+                                   info[1].As<Napi::Number>().Int32Value(),
+                                   info[2].As<Napi::Number>().Int32Value());
+  return Napi::Number::New(info.Env(), status.error_number);
+}
+
 // Once for each environment. Nothing is shared between environments but constants.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["version"] = Napi::Number::New(env, kBindingVersion);
@@ -66,6 +74,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["alignSlots"] = Napi::Function::New<AlignSlots>(env, "alignSlots");
   exports["sha256"] = Napi::Function::New<HashMessages>(env, "sha256");
   exports["isZero"] = Napi::Function::New<IsZero>(env, "isZero");
+  exports["limitReceiveWindow"] =
+      Napi::Function::New<LimitReceiveWindow>(env, "limitReceiveWindow");
   return exports;
 }
 

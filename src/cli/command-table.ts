@@ -1,5 +1,5 @@
 /** How the text of a flag becomes a value; see parse-value.ts. */
-export type FlagKind = 'switch' | 'text' | 'number' | 'size' | 'tag' | 'url' | 'port';
+export type FlagKind = 'switch' | 'text' | 'number' | 'size' | 'tag' | 'url' | 'port' | 'json';
 
 /** One flag, as `--help`, the parser, docs/cli.md and the error messages all know it. */
 export interface Flag {
@@ -216,6 +216,13 @@ export const SERVE_FLAGS = [
     value: 'REGION',
     description: 'region that requests are signed for; default any',
   },
+  {
+    name: 'hostility',
+    kind: 'json',
+    value: 'JSON',
+    description: 'how to misbehave, or @FILE that says so; default not at all',
+    option: 'hostility',
+  },
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
 
@@ -257,7 +264,10 @@ export const COMMANDS = [
     summary: 'run the local service, for trying things out and for tests',
     arguments: [],
     flags: SERVE_FLAGS,
-    examples: ['serve --data ./snapshots --port 8733'],
+    examples: [
+      'serve --data ./snapshots --port 8733',
+      'serve --hostility \'{"faults":{"reset":0.01}}\'',
+    ],
   },
   {
     name: 'demo',
@@ -291,6 +301,7 @@ interface Values {
   readonly tag: Tag[];
   readonly url: string;
   readonly port: number;
+  readonly json: unknown;
 }
 
 type CamelCase<Name extends string> = Name extends `no-${infer Rest}`

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Flag, Tag } from './command-table.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -20,6 +21,8 @@ export function parseValue(flag: Flag, text: string, previous?: unknown): unknow
       return parsePort(flag, text);
     case 'url':
       return parseUrl(flag, text);
+    case 'json':
+      return parseJson(flag, text);
     case 'tag':
       return [...((previous ?? []) as readonly Tag[]), parseTag(flag, text)];
     default:
@@ -48,6 +51,16 @@ function parseUrl(flag: Flag, text: string): string {
   const isHttp = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
   if (!isHttp) throw unfit(flag, 'a URL such as http://127.0.0.1:8733', text);
   return text;
+}
+
+function parseJson(flag: Flag, text: string): unknown {
+  try {
+    return JSON.parse(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text);
+  } catch (error) {
+    throw new UsageError(`--${flag.name} must be JSON or @FILE with JSON; received '${text}'`, {
+      cause: error,
+    });
+  }
 }
 
 function parseTag(flag: Flag, text: string): Tag {

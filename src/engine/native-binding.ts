@@ -23,6 +23,11 @@ export interface NativeBinding {
   sha256(kernel: number, messages: readonly Uint8Array[]): Uint8Array;
   /** Whether every byte is zero, on the calling thread. For tests and benchmarks. */
   isZero(kernel: number, bytes: Uint8Array): boolean;
+  /**
+   * Bounds what the kernel takes in unread for connections that a listening socket accepts from now on; segments of 0
+   * bytes are as large as the device has them. Returns the errno, 0 for success. For the local service.
+   */
+  limitReceiveWindow(listeningFd: number, windowBytes: number, segmentBytes: number): number;
 }
 
 /** Which kernels to use: indices into the binding's lists. */
@@ -111,4 +116,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 2;
+export const BINDING_VERSION = 3;

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { exchange, type ExchangeParties } from './exchange.ts';
+import { ReceiveWindow } from './hostility/receive-window.ts';
 import { answerWitness, WITNESS_PREFIX } from './witness.ts';
 
 /** Where to listen. */
@@ -57,6 +58,8 @@ export class Listener {
         resolve();
       });
     });
+    const window = new ReceiveWindow(this.#server);
+    this.#parties.hostility.watch(({ path }) => window.set(path?.receiveWindowBytes));
     const { port: actual } = this.#server.address() as AddressInfo;
     return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
   }

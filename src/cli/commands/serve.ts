@@ -1,5 +1,10 @@
 import { once } from 'node:events';
-import { DEFAULT_LOCAL_CREDENTIALS, LocalEbs, type LocalCredentials } from '../../local.ts';
+import {
+  DEFAULT_LOCAL_CREDENTIALS,
+  LocalEbs,
+  type HostilitySettings,
+  type LocalCredentials,
+} from '../../local.ts';
 import type { FlagValues, SERVE_FLAGS } from '../command-table.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -20,10 +25,21 @@ export async function run(
   try {
     const service = await LocalEbs.start({
       directory,
-      ...given({ port: flags.port, host: flags.host, region: flags.region, credentials }),
+      ...given({
+        port: flags.port,
+        host: flags.host,
+        region: flags.region,
+        credentials,
+        // The service judges it.
+        hostility: flags.hostility as HostilitySettings | undefined,
+      }),
     });
     try {
       output.message(whatItKnows(credentials));
+      if (flags.hostility !== undefined) {
+        const { seed = 0 } = service.hostility();
+        output.message(`misbehaves as told, by the seed ${seed}`);
+      }
       if (temporary !== undefined) {
         output.message('keeps its data in a temporary folder; --data DIR keeps it for good');
       }

@@ -3,6 +3,7 @@ import type { Lags } from '../snapshot-record.ts';
 import { Link } from './link.ts';
 import { Quotas } from './quotas.ts';
 import { readHostility } from './read-settings.ts';
+import { requireReceiveWindows } from './receive-window.ts';
 import { newSeed } from './seeded-draw.ts';
 import { conditionsAt, nextStepMs, type Conditions, type HostilitySettings } from './settings.ts';
 import { DrawnFaults } from './strikes.ts';
@@ -62,9 +63,11 @@ export class Hostility {
    * Puts settings in the place of the former ones; `{}` ends all hostility. Requests under way feel path and frost at
    * once, the rest from their next place on. Quotas keep the tokens that are left.
    * @throws {TypeError|RangeError} see {@link readHostility}.
+   * @throws {SnapshotError} see {@link requireReceiveWindows}.
    */
   set(value: unknown): void {
     const settings = readHostility(value);
+    requireReceiveWindows(settings);
     this.#settings = settings;
     this.#seed = settings.seed ?? this.#seed;
     this.#sinceMs = this.#now();
@@ -72,8 +75,9 @@ export class Hostility {
     this.#apply();
   }
 
-  /** Calls back each time when conditions change. */
+  /** Calls back now, and each time when conditions change. */
   watch(watcher: (conditions: Conditions) => void): void {
+    watcher(this.#conditions ?? {});
     this.#watchers.push(watcher);
   }
 

@@ -103,7 +103,10 @@ function members(checks: Readonly<Record<string, Check>>, required: readonly str
     }
     for (const [name, member] of Object.entries(given)) {
       const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-      if (check === undefined) throw new TypeError(`Unknown setting ${at}.${name}.`);
+      if (check === undefined) {
+        const error = new TypeError(`Unknown setting ${at}.${name}.`);
+        throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+      }
       if (member !== undefined) check(member, `${at}.${name}`);
     }
   };
@@ -170,5 +173,7 @@ function unfit(
   received: unknown,
 ): Error {
   const shown = received === undefined ? 'none' : JSON.stringify(received);
-  return new Kind(`Expected ${expected} for ${at}, received ${shown}.`);
+  // Codes as Node has them, by which the command tells a wrong value from a failure.
+  const code = Kind === TypeError ? 'ERR_INVALID_ARG_TYPE' : 'ERR_OUT_OF_RANGE';
+  return Object.assign(new Kind(`Expected ${expected} for ${at}, received ${shown}.`), { code });
 }

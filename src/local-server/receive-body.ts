@@ -39,13 +39,19 @@ export function receiveBody(
       if (length > buffer.length + DISCARD_MAX) end(false);
       else holdBack(chunk.length);
     };
+    let held: Promise<boolean> | undefined;
     const holdBack = (chunkSize: number): void => {
-      const held = gate?.(length, chunkSize);
+      held = gate?.(length, chunkSize);
       if (held === undefined) return;
       request.pause();
       void held.then((goesOn) => (goesOn ? request.resume() : end(true)));
     };
-    const onEnd = (): void => end(false);
+    // The last chunk brings 'end' along, and that 'close', whether or not the reading is paused.
+    const onEnd = (): void => {
+      request.off('close', onCut);
+      if (held === undefined) end(false);
+      else void held.then((goesOn) => end(!goesOn));
+    };
     const onCut = (): void => end(true);
     // The connection was dropped while the request waited for the buffer: there will be no event.
     if (request.destroyed) {

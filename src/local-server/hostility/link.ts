@@ -56,7 +56,7 @@ export class Link {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       if (!next.isCharged && this.#bytesPerSecond !== Infinity) this.#balance -= next.byteCount;
       next.isCharged = true;
-      if (this.#balance < 0) {
+      if (Math.round(this.#balance) < 0) {
         const waitMs = Math.ceil((-this.#balance / this.#bytesPerSecond) * 1000);
         this.#timer = setTimeout(() => this.pump(), waitMs).unref();
         return;

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { FAULTS } from '../../../../src/local-server/hostility/fault-table.ts';
 import { readHostility } from '../../../../src/local-server/hostility/read-settings.ts';
 import {
   conditionsAt,
@@ -127,4 +129,13 @@ test('steps replace what they name, when their time has come', () => {
   expect(conditionsAt(settings, 1000)).toEqual({ faults: { reset: 0.5 }, path: { rttMs: 20 } });
   expect(conditionsAt(settings, 9999)).toEqual({ faults: {}, path: { rttMs: 20 } });
   expect([0, 1000, 2000].map((ms) => nextStepMs(settings, ms))).toEqual([1000, 2000, undefined]);
+});
+
+test('docs/local-service.md has every fault, in the order of the table, and settings that can be set', async () => {
+  const page = await readFile('docs/local-service.md', 'utf8');
+  const [, afterHeading = ''] = page.split('\n## Make it fail\n');
+  const rows = [...(afterHeading.split('\n## ')[0] ?? '').matchAll(/^\| `([\w-]+)` \|/gm)];
+  expect(rows.map(([, name]) => name)).toEqual(Object.keys(FAULTS));
+  const example = /```json\n([^]*?)```/.exec(page)?.[1] ?? '';
+  expect(readHostility(JSON.parse(example))).toHaveProperty('seed', 7);
 });

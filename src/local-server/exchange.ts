@@ -138,7 +138,7 @@ async function deliver(current: Exchange, answer: Answer): Promise<void> {
     answer.release?.();
     throw error;
   }
-  const noteSent = note(current, leaving);
+  const noteSent = note(current, answer);
   response.once('finish', noteSent);
   writeHead(response, leaving);
   if (passage === undefined) {

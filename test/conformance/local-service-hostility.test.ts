@@ -230,6 +230,8 @@ describe('faults by probability', () => {
       expect(body.equals(block(1))).toBe(true);
       expect(headers['x-amz-checksum']).toMatch(/^[A-Za-z0-9+/]{43}=$/);
       expect(headers['x-amz-checksum']).not.toBe(digestOf(block(1)));
+      // The witness tells the truth.
+      expect(lastRecord()).toMatchObject({ fault: 'wrong-checksum', digest: digestOf(block(1)) });
     });
   });
 

@@ -20,21 +20,23 @@ export type Place =
 /** What a fault finds where it strikes. */
 export interface Scene {
   readonly incoming: Incoming;
-  readonly service: Service;
   /** The bytes on their way: the request's body `after-body`, the answer's from `before-answer` on. */
   readonly bytes?: Uint8Array | undefined;
   /** The answer's headers, to be changed, `before-answer`. */
   readonly headers?: Record<string, string> | undefined;
   /** How long a stall lasts; undefined: for ever. */
   readonly forMs: number | undefined;
-  /** How long after StartSnapshot a snapshot can be invisible. */
-  readonly withinMs: number | undefined;
   /** Waits; ends early when the client has gone. */
   readonly wait: (ms: number) => Promise<void>;
 }
 
 /** What is known of a request before anything of it is done. */
-export type Target = Pick<Scene, 'incoming' | 'service' | 'withinMs'>;
+export interface Target {
+  readonly incoming: Incoming;
+  readonly service: Service;
+  /** How long after StartSnapshot a snapshot can be invisible. */
+  readonly withinMs: number | undefined;
+}
 
 /** One kind of fault: where it strikes and what it does there. What `strike` throws ends the request. */
 export interface FaultKind {

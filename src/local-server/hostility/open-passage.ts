@@ -53,7 +53,6 @@ export function openPassage(
   const isFirstOfConnection = opened.connectionRequest === 1;
   return new Passage({
     hostility,
-    service,
     response,
     ...request,
     isFirstOfConnection,

@@ -5,7 +5,6 @@ import type { Answer } from '../answers.ts';
 import { carriesBlock, subjectOf, type Incoming } from '../incoming.ts';
 import { NoAnswer } from '../no-answer.ts';
 import { receiveBody, type Gate } from '../receive-body.ts';
-import type { Service } from '../service.ts';
 import { readScope } from '../verify-signature.ts';
 import { sample, type Distribution } from './distribution.ts';
 import type { Place, Scene } from './fault-table.ts';
@@ -16,7 +15,6 @@ import type { Strike } from './strikes.ts';
 /** One request and what it runs into. */
 export interface PassageParties {
   readonly hostility: Hostility;
-  readonly service: Service;
   readonly incoming: Incoming;
   readonly response: ServerResponse;
   readonly operation: string;
@@ -175,13 +173,11 @@ export class Passage {
     if (strike.place !== place && !isMissed) return;
     this.#strike = undefined;
     this.#fault = strike.name;
-    const { incoming, service } = this.#parties;
+    const { incoming } = this.#parties;
     await strike.strike({
       ...found,
       incoming,
-      service,
       forMs: strike.forMs,
-      withinMs: undefined,
       wait: (ms) => this.#wait(ms),
     });
   }

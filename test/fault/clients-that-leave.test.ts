@@ -56,28 +56,34 @@ test('a client that leaves while it waits for a buffer does not keep the buffer'
   expect(ebs.counters().inFlight).toBe(0);
 });
 
-test('a client that leaves before a pipelined answer was its turn gives its buffer back', async () => {
-  const { ebs, client } = await startLocalService(ONE_BUFFER);
-  const SnapshotId = await newSnapshot(client);
-  await put(client, SnapshotId);
-  await client.send(new CompleteSnapshotCommand({ SnapshotId, ChangedBlocksCount: 1 }));
-  await ebs.settle();
-  const list = new ListSnapshotBlocksCommand({ SnapshotId });
-  const { BlockToken = '' } = (await client.send(list)).Blocks?.[0] ?? {};
-  ebs.inject({ operation: 'ListSnapshotBlocks', fault: 'stall' });
-  const first = signedHead(ebs.endpoint, {
-    method: 'GET',
-    url: `/snapshots/${SnapshotId}/blocks`,
-  });
-  const second = signedHead(ebs.endpoint, {
-    method: 'GET',
-    url: `/snapshots/${SnapshotId}/blocks/0?blockToken=${BlockToken}`,
-  });
-  const pipeline = (await RawConnection.open(ebs.endpoint)).send(first + second);
-  const reads = (): number => ebs.counters().byOperation.GetSnapshotBlock ?? 0;
-  await vi.waitFor(() => expect(reads()).toBe(1));
-  pipeline.leave(true);
-  const get = new GetSnapshotBlockCommand({ SnapshotId, BlockIndex: 0, BlockToken });
-  const answer = await client.send(get);
-  expect((await answer.BlockData?.transformToByteArray())?.length).toBe(BLOCK_SIZE);
-});
+test.each([
+  ['its turn', {}],
+  ['its turn on a path with a round-trip time', { path: { rttMs: 1 } }],
+])(
+  'a client that leaves before a pipelined answer was %s gives its buffer back',
+  async (_, hostility) => {
+    const { ebs, client } = await startLocalService({ ...ONE_BUFFER, hostility });
+    const SnapshotId = await newSnapshot(client);
+    await put(client, SnapshotId);
+    await client.send(new CompleteSnapshotCommand({ SnapshotId, ChangedBlocksCount: 1 }));
+    await ebs.settle();
+    const list = new ListSnapshotBlocksCommand({ SnapshotId });
+    const { BlockToken = '' } = (await client.send(list)).Blocks?.[0] ?? {};
+    ebs.inject({ operation: 'ListSnapshotBlocks', fault: 'stall' });
+    const first = signedHead(ebs.endpoint, {
+      method: 'GET',
+      url: `/snapshots/${SnapshotId}/blocks`,
+    });
+    const second = signedHead(ebs.endpoint, {
+      method: 'GET',
+      url: `/snapshots/${SnapshotId}/blocks/0?blockToken=${BlockToken}`,
+    });
+    const pipeline = (await RawConnection.open(ebs.endpoint)).send(first + second);
+    const reads = (): number => ebs.counters().byOperation.GetSnapshotBlock ?? 0;
+    await vi.waitFor(() => expect(reads()).toBe(1));
+    pipeline.leave(true);
+    const get = new GetSnapshotBlockCommand({ SnapshotId, BlockIndex: 0, BlockToken });
+    const answer = await client.send(get);
+    expect((await answer.BlockData?.transformToByteArray())?.length).toBe(BLOCK_SIZE);
+  },
+);

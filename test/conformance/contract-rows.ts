@@ -79,6 +79,7 @@ export const SERVER_ROWS = [
   '2.5 parent deleted later',
   '2.5 the child starts as a full copy; an explicit zero block clears',
   '2.6 INVALID_TAG and INVALID_VOLUME_SIZE',
+  '2.6 pending snapshots and throttles',
   '2.7 minutes of inactivity, then error',
   '2.7 each Put restarts the clock',
   '2.7 the sweeper may run late',
@@ -191,6 +192,29 @@ export const SERVER_ROWS = [
   '7.4 EC2 view',
   '7.5 ids are per region',
 
+  '9.1 requests per account and region',
+  '9.1 requests per snapshot',
+  '9.1 pending snapshots per account',
+  '9.2 two limiters at once, each with its reason',
+  '9.2 ThrottlingException of the account',
+
+  '12 which service is meant',
+  '12.1 form of an EC2 answer',
+  '12.1 DescribeSnapshots',
+  '12.1 DeleteSnapshot',
+  '12.1 DescribeRegions',
+  '12.1 GetEbsEncryptionByDefault',
+  '12.1 GetEbsDefaultKmsKeyId',
+  '12.1 tags',
+  '12.1 form of an EC2 error',
+  '12.1 InvalidSnapshot.NotFound',
+  '12.1 InvalidSnapshotID.Malformed',
+  '12.1 InvalidParameterValue',
+  '12.2 GetCallerIdentity',
+  '12.2 form of an STS error',
+  '12.3 ListBuckets',
+  '12.3 form of an S3 error',
+
   '13 all: signature, constraints, then the rest',
   '13 StartSnapshot',
   '13 PutSnapshotBlock',
@@ -219,7 +243,7 @@ const CLIENTS_ONLY = 'tells clients what to do; a server has no part in it';
 const ONE_ACCOUNT = 'the service knows one account, so there is nobody to share with';
 const NO_KMS = 'the service has no KMS: a key is a name that is kept, never used or refused';
 const NO_IAM = 'the service has no IAM: who holds the credentials may do everything';
-const OTHER_SUITE = 'has a suite of its own in this folder';
+const NO_SNAPSHOT_QUOTA = 'a folder may hold as many snapshots as fit on its disk';
 
 /** The other rows, and why no case here names them. */
 export const ROWS_ELSEWHERE: Readonly<Record<string, string>> = {
@@ -230,7 +254,7 @@ export const ROWS_ELSEWHERE: Readonly<Record<string, string>> = {
   '2.5 parent of another account': ONE_ACCOUNT,
   '2.6 errors of KMS': NO_KMS,
   '2.6 access denied': NO_IAM,
-  '2.6 pending snapshots, snapshot quota, throttles': OTHER_SUITE,
+  '2.6 snapshot quota': NO_SNAPSHOT_QUOTA,
   '3 encrypted snapshot, key disabled': NO_KMS,
   '3 an answer while the body is still sent': CLIENTS_ONLY,
   '4 snapshot made by CopySnapshot or from a volume': 'the service has neither',
@@ -242,14 +266,15 @@ export const ROWS_ELSEWHERE: Readonly<Record<string, string>> = {
   '6 archived or Outposts-local snapshot': 'the service has neither',
   '7.5 sharing': ONE_ACCOUNT,
   '8 retry classification': CLIENTS_ONLY,
-  '9.1 quotas, 9.2 throttling': OTHER_SUITE,
+  '9.1 snapshots per region': NO_SNAPSHOT_QUOTA,
   '9.3 prices': CLIENTS_ONLY,
   '9.4 latency and connections': CLIENTS_ONLY,
   '10 the SDKs': CLIENTS_ONLY,
   '11 IAM': NO_IAM,
-  '12.1 EC2': OTHER_SUITE,
-  '12.2 STS': OTHER_SUITE,
-  '12.3 S3': OTHER_SUITE,
+  '12.1 InvalidSnapshot.InUse': 'the service has no images that could use a snapshot',
+  '12.1 RequestLimitExceeded': 'the calls beside EBS direct have no quotas',
+  '12.1 UnauthorizedOperation': NO_IAM,
+  '12.1 SnapshotCompleted waiter': CLIENTS_ONLY,
   '15 everything else': 'open: nobody knows what the service answers',
 };
 

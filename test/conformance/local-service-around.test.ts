@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import { ServiceUnderTest, type RawAnswer, type RawRequest } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
@@ -27,7 +28,7 @@ function s3(method: string, path: string, request: Partial<RawRequest> = {}): Pr
   return service.send({ method, path, service: 's3', ...request });
 }
 
-describe('section 12.1: the form of an EC2 answer', () => {
+describe(row('12.1 form of an EC2 answer'), () => {
   test('has the headers and the opening of the service', async () => {
     const answer = await service.ec2('GetEbsEncryptionByDefault');
     expect(answer.headers).toMatchObject({
@@ -43,7 +44,7 @@ describe('section 12.1: the form of an EC2 answer', () => {
     );
   });
 
-  test('DryRun changes nothing', async () => {
+  test(row('12.1 DeleteSnapshot', 'DryRun changes nothing'), async () => {
     const id = await service.newSnapshot();
     const { status, text } = await service.ec2('DeleteSnapshot', {
       SnapshotId: id,
@@ -55,7 +56,7 @@ describe('section 12.1: the form of an EC2 answer', () => {
   });
 });
 
-describe('section 12.1: tags', () => {
+describe(row('12.1 tags'), () => {
   async function tagsOf(id: string): Promise<Record<string, string>> {
     const { text } = await service.ec2('DescribeSnapshots', { 'SnapshotId.1': id });
     const pairs = text.matchAll(/<item><key>(.*?)<\/key>(?:<value>(.*?)<\/value>|<value\/>)/g);
@@ -156,7 +157,7 @@ describe('section 12.1: tags', () => {
   });
 });
 
-describe('section 12.1: DescribeRegions', () => {
+describe(row('12.1 DescribeRegions'), () => {
   async function names(parameters: Record<string, string>, region?: string): Promise<string[]> {
     const body = new URLSearchParams({
       Action: 'DescribeRegions',
@@ -203,8 +204,8 @@ describe('section 12.1: DescribeRegions', () => {
   });
 });
 
-describe('section 12.2: STS', () => {
-  test('GetCallerIdentity', async () => {
+describe('STS', () => {
+  test(row('12.2 GetCallerIdentity'), async () => {
     const answer = await sts('GetCallerIdentity');
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe('text/xml');
@@ -233,7 +234,7 @@ describe('section 12.2: STS', () => {
       403,
       'SignatureDoesNotMatch',
     ],
-  ])('refuses %s', async (_, ask, status, code) => {
+  ])(row('12.2 form of an STS error', '%s'), async (_, ask, status, code) => {
     const answer = await ask();
     expect(answer.status).toBe(status);
     expect(stable(answer)).toMatch(
@@ -245,8 +246,8 @@ describe('section 12.2: STS', () => {
   });
 });
 
-describe('section 12.3: S3', () => {
-  test('ListBuckets', async () => {
+describe('S3', () => {
+  test(row('12.3 ListBuckets'), async () => {
     const answer = await s3('GET', '/');
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({
@@ -269,7 +270,7 @@ describe('section 12.3: S3', () => {
       403,
       'InvalidAccessKeyId',
     ],
-  ])('refuses %s', async (_, ask, status, code) => {
+  ])(row('12.3 form of an S3 error', '%s'), async (_, ask, status, code) => {
     const answer = await ask();
     expect(answer.status).toBe(status);
     expect(stable(answer)).toMatch(
@@ -286,7 +287,7 @@ describe('section 12.3: S3', () => {
   });
 });
 
-describe('section 12: which service is meant', () => {
+describe(row('12 which service is meant'), () => {
   test.each<[string, string, string, string]>([
     ['POST', '/', 'text/xml;charset=UTF-8', '<Code>AuthFailure</Code>'],
     ['GET', '/', 'application/xml', '<Code>AccessDenied</Code>'],

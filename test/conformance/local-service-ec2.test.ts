@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { row } from './contract-rows.ts';
 import { ServiceUnderTest } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
@@ -14,7 +15,7 @@ async function find(parameters: Record<string, string>): Promise<string[]> {
   return [...text.matchAll(/<snapshotId>(.*?)<\/snapshotId>/g)].map(([, id]) => String(id)).sort();
 }
 
-describe('section 12.1: DescribeSnapshots', () => {
+describe(row('12.1 DescribeSnapshots'), () => {
   const all = [pending, completed, failed].sort();
 
   test.each<[string, Record<string, string>, () => string[]]>([
@@ -80,40 +81,40 @@ describe('section 12.1: DescribeSnapshots', () => {
   });
 });
 
-describe('section 12.1: errors', () => {
+describe(row('12.1 form of an EC2 error'), () => {
   const unknown = 'snap-0fedcba9876543210';
 
   test.each<[string, string, Record<string, string>, string, string]>([
     [
-      'an unknown id',
+      row('12.1 InvalidSnapshot.NotFound', 'an unknown id'),
       'DescribeSnapshots',
       { 'SnapshotId.1': unknown },
       'InvalidSnapshot.NotFound',
       `The snapshot '${unknown}' does not exist.`,
     ],
     [
-      'an old id that nobody had',
+      row('12.1 InvalidSnapshot.NotFound', 'an old id that nobody had'),
       'DescribeSnapshots',
       { 'SnapshotId.1': 'snap-01234567' },
       'InvalidSnapshot.NotFound',
       "The snapshot 'snap-01234567' does not exist.",
     ],
     [
-      'an id that was never issued, which wins over one not found',
+      row('12.1 InvalidSnapshotID.Malformed', 'which wins over one not found'),
       'DescribeSnapshots',
       { 'SnapshotId.1': unknown, 'SnapshotId.2': 'snap-0123456789abcdef0' },
       'InvalidSnapshotID.Malformed',
       'Invalid id: "snap-0123456789abcdef0"',
     ],
     [
-      'an id of zeros',
+      row('12.1 InvalidSnapshotID.Malformed', 'an id of zeros'),
       'DeleteSnapshot',
       { SnapshotId: 'snap-00000000000000000' },
       'InvalidSnapshotID.Malformed',
       'Invalid id: "snap-00000000000000000"',
     ],
     [
-      'upper-case digits',
+      row('12.1 InvalidParameterValue', 'upper-case digits'),
       'DescribeSnapshots',
       { 'SnapshotId.1': 'snap-0400DC0123456789A' },
       'InvalidParameterValue',
@@ -199,15 +200,15 @@ describe('section 12.1: errors', () => {
   });
 });
 
-describe('section 12.1: account settings', () => {
-  test('encryption by default', async () => {
+describe('account settings', () => {
+  test(row('12.1 GetEbsEncryptionByDefault'), async () => {
     const off = await service.ec2('GetEbsEncryptionByDefault');
     const on = await encrypting.ec2('GetEbsEncryptionByDefault');
     expect(off.text).toContain('<ebsEncryptionByDefault>false</ebsEncryptionByDefault>');
     expect(on.text).toContain('<ebsEncryptionByDefault>true</ebsEncryptionByDefault>');
   });
 
-  test('the default key', async () => {
+  test(row('12.1 GetEbsDefaultKmsKeyId'), async () => {
     const { text } = await service.ec2('GetEbsDefaultKmsKeyId');
     expect(text).toContain('<kmsKeyId>alias/aws/ebs</kmsKeyId>');
   });

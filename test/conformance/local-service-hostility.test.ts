@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { HostilitySettings, RequestRecord } from '../../src/local.ts';
+import { row } from './contract-rows.ts';
 import { block, BLOCK_SIZE, digestOf, errorOf, ServiceUnderTest } from './local-service-client.ts';
 
 const service = await ServiceUnderTest.start();
@@ -41,13 +42,13 @@ test('nothing goes wrong unless asked', async () => {
   expect(lastRecord()).toMatchObject({ fault: undefined, attempt: 1, bodyBytesIn: BLOCK_SIZE });
 });
 
-describe('quotas', () => {
+describe(row('9.2 two limiters at once, each with its reason'), () => {
   const PUT = { rate: 0, depth: 1 };
 
   test.each([
     ['after the body', 'after-body', BLOCK_SIZE],
     ['as soon as the headers have come', 'early', 0],
-  ] as const)('of a snapshot, refused %s', async (_, refuse, bodyBytesIn) => {
+  ] as const)(row('9.1 requests per snapshot', 'refused %s'), async (_, refuse, bodyBytesIn) => {
     const quotas = { snapshot: { PutSnapshotBlock: PUT }, refuse };
     const [one, other] = [await service.newSnapshot(), await service.newSnapshot()];
     await under({ quotas }, async () => {
@@ -64,22 +65,6 @@ describe('quotas', () => {
     expect((await ebs.snapshotReport(one))?.throttles).toBe(1);
   });
 
-  test.each([
-    ['RequestThrottledException', 'ACCOUNT_THROTTLED'],
-    ['ThrottlingException', undefined],
-  ] as const)('of the account, refused with %s', async (accountError, reason) => {
-    const [here, there] = ['eu-west-1', 'eu-west-2'];
-    const quotas = { account: { StartSnapshot: { rate: 0, depth: 1 } }, accountError };
-    const start = (region: string) => service.start({}, { region: `${region}-${accountError}` });
-    await under({ quotas }, async () => {
-      expect((await start(here)).status).toBe(201);
-      const { reason: given, ...error } = errorOf(await start(here));
-      expect(error).toMatchObject({ status: 400, type: accountError, family: 'service' });
-      expect(given).toBe(reason);
-      expect((await start(there)).status).toBe(201);
-    });
-  });
-
   test('an early refusal reaches a client that is still sending', async () => {
     const id = await service.newSnapshot();
     const quotas = { snapshot: { PutSnapshotBlock: PUT }, refuse: 'early' } as const;
@@ -93,15 +78,37 @@ describe('quotas', () => {
     });
   });
 
-  test('of pending snapshots', async () => {
-    const region = 'ap-southeast-1';
-    await under({ quotas: { pendingSnapshots: 1 } }, async () => {
-      const { json } = await service.start({ ClientToken: 'first' }, { region });
-      const error = errorOf(await service.start({ ClientToken: 'second' }, { region }));
-      expect(error).toMatchObject({ status: 400, type: 'ConcurrentLimitExceededException' });
-      expect(error).not.toHaveProperty('reason');
-      const replayed = await service.start({ ClientToken: 'first' }, { region });
-      expect(replayed.json.SnapshotId).toBe(json.SnapshotId);
+  describe(row('2.6 pending snapshots and throttles'), () => {
+    test.each([
+      [
+        row('9.1 requests per account and region'),
+        'RequestThrottledException',
+        'ACCOUNT_THROTTLED',
+      ],
+      [row('9.2 ThrottlingException of the account'), 'ThrottlingException', undefined],
+    ] as const)('%s', async (_, accountError, reason) => {
+      const [here, there] = ['eu-west-1', 'eu-west-2'];
+      const quotas = { account: { StartSnapshot: { rate: 0, depth: 1 } }, accountError };
+      const start = (region: string) => service.start({}, { region: `${region}-${accountError}` });
+      await under({ quotas }, async () => {
+        expect((await start(here)).status).toBe(201);
+        const { reason: given, ...error } = errorOf(await start(here));
+        expect(error).toMatchObject({ status: 400, type: accountError, family: 'service' });
+        expect(given).toBe(reason);
+        expect((await start(there)).status).toBe(201);
+      });
+    });
+
+    test(row('9.1 pending snapshots per account'), async () => {
+      const region = 'ap-southeast-1';
+      await under({ quotas: { pendingSnapshots: 1 } }, async () => {
+        const { json } = await service.start({ ClientToken: 'first' }, { region });
+        const error = errorOf(await service.start({ ClientToken: 'second' }, { region }));
+        expect(error).toMatchObject({ status: 400, type: 'ConcurrentLimitExceededException' });
+        expect(error).not.toHaveProperty('reason');
+        const replayed = await service.start({ ClientToken: 'first' }, { region });
+        expect(replayed.json.SnapshotId).toBe(json.SnapshotId);
+      });
     });
   });
 });

@@ -343,8 +343,9 @@ export class SnapshotStore {
         const snapshot = this.#snapshots.get(next);
         if (snapshot?.record.isDeleted !== true || (this.#childCounts.get(next) ?? 0) > 0) return;
         await Promise.allSettled(snapshot.storing.values());
-        await this.#volumes.remove(next);
+        // Records first: bytes without a record are no damage, should the server die in between.
         await this.#metadata.clear(blockRange(next));
+        await this.#volumes.remove(next);
         await this.#metadata.del(snapshotKey(next));
         this.#snapshots.delete(next);
         this.#childCounts.delete(next);

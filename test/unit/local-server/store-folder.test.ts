@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -197,6 +197,27 @@ test('bytes of a deleted snapshot stay while a descendant reads them, then all g
   await again.settle();
   expect(await readdir(join(directory, 'volumes'))).toEqual([]);
   expect(again.recordOf(root.record.snapshotId)).toBeUndefined();
+  await again.close();
+});
+
+test('a clean-up that broke off is taken up again, and is no damage', async () => {
+  const directory = await temporaryFolder();
+  const volumes = join(directory, 'volumes');
+  const store = await SnapshotStore.open(directory);
+  const snapshot = await create(store);
+  await put(store, snapshot, 0, 1);
+  const [name = ''] = await readdir(volumes);
+  // A folder in place of the file cannot be removed as a file: the clean-up ends there.
+  await rm(join(volumes, name));
+  await mkdir(join(volumes, name));
+  await store.delete(snapshot);
+  await store.settle();
+  await store.close();
+  expect(await readdir(volumes)).toEqual([name]);
+  await rmdir(join(volumes, name));
+  const again = await SnapshotStore.open(directory);
+  await again.settle();
+  expect(again.recordOf(snapshot.record.snapshotId)).toBeUndefined();
   await again.close();
 });
 

@@ -3,14 +3,15 @@ import { systemClock, type Clock } from './base/clock.ts';
 import { BLOCK_SIZE, SNAPSHOT_REQUESTS_PER_SECOND } from './base/constants.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Listeners, RetryEvent, ThrottleEvent } from './events.ts';
-import { DEFAULT_IN_FLIGHT_BYTES, type Limits } from './options.ts';
+import { DEFAULT_IN_FLIGHT_BYTES, type Limits, type TransportChoice } from './options.ts';
 import { AdmittingTransport } from './pipeline/admitting.ts';
 import { Gate } from './pipeline/gate.ts';
 import { RetryingTransport } from './pipeline/retrying.ts';
 import { TokenBucket } from './pipeline/token-bucket.ts';
 import { VerifyingTransport } from './pipeline/verifying.ts';
 import { FixedWindow } from './pipeline/window.ts';
-import { makeClient, SdkTransport } from './transport/sdk-transport.ts';
+import { chooseTransport } from './transport/choose-transport.ts';
+import { makeClient } from './transport/sdk-transport.ts';
 
 /** Requests in flight, memory permitting. Fixed until the adaptive window takes its place. */
 const WINDOW = 64;
@@ -31,6 +32,7 @@ export interface Connection {
 /** What {@link connect} needs. */
 export interface ConnectOptions {
   readonly client: EBSClient | undefined;
+  readonly transport: TransportChoice | undefined;
   readonly limits: Limits;
   /** Verifies the blocks that are read. */
   readonly engine: Engine;
@@ -54,7 +56,8 @@ export function connect(options: ConnectOptions): Connection {
         : new TokenBucket({ ratePerSecond: limits.maxBytesPerSecond, nowMs: clock.now() }),
     clock,
   });
-  const attempts = new SdkTransport(client ?? makeClient(window.limit + SPARE_SOCKETS), {
+  const attempts = chooseTransport(client ?? makeClient(window.limit + SPARE_SOCKETS), {
+    choice: options.transport,
     ownsClient: client === undefined,
   });
   let retries = 0;

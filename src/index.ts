@@ -29,6 +29,7 @@ export type {
   RestoreResult,
   SnapshotResult,
   SnapshotWriterOptions,
+  TransportChoice,
   UploadOptions,
 } from './options.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';

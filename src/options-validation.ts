@@ -30,6 +30,7 @@ const JOB: Record<string, Check> = {
     if (!(value instanceof AbortSignal)) throw typeError(name, 'an AbortSignal', value);
   },
   engine: oneOf('auto', 'native', 'js'),
+  transport: oneOf('lean', 'sdk'),
   maxInFlightBytes: integerBetween(BLOCK_SIZE, Number.MAX_SAFE_INTEGER, 'bytes'),
   maxRequestsPerSecond: positive('requests a second'),
   maxBytesPerSecond: positive('bytes a second'),

@@ -18,6 +18,12 @@ export interface Limits {
 /** Which engine reads and hashes: the addon, plain Node, or the first that loads (announced when it is not the addon). */
 export type EngineChoice = 'auto' | 'native' | 'js';
 
+/**
+ * Over which sockets requests go: the library's own, or the SDK client's. A client that has a request handler, agent,
+ * signer or middleware of its own is always used as it is.
+ */
+export type TransportChoice = 'lean' | 'sdk';
+
 /** What every job takes. */
 export interface JobOptions extends Limits {
   /** An SDK client; its region, endpoint and credentials rule. Default: made from the environment, and closed at the end. */
@@ -26,6 +32,8 @@ export interface JobOptions extends Limits {
   readonly signal?: AbortSignal;
   /** Default 'auto'. */
   readonly engine?: EngineChoice;
+  /** Default 'lean'. */
+  readonly transport?: TransportChoice;
 }
 
 /** Options of {@link SnapshotWriter}. */

@@ -22,7 +22,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   if (signal?.aborted === true) throw abortError(signal);
   const plan = await planTarget(options.target, { force, targetIsZero });
   const engine = loadEngine({ engine: options.engine ?? 'auto' });
-  const connection = connect({ client, limits: options, engine, on });
+  const connection = connect({ client, transport: options.transport, limits: options, engine, on });
   try {
     return await restore(plan, connection, options);
   } finally {

@@ -80,6 +80,7 @@ export class SnapshotWriter extends Writable {
     const engine = loadEngine({ engine: options.engine ?? 'auto' });
     this.#connection = connect({
       client: options.client,
+      transport: options.transport,
       limits: options,
       engine,
       on: {

@@ -83,6 +83,14 @@ const CAPS = [
     description: 'bytes of block buffers held at one time (default 128M)',
     option: 'maxInFlightBytes',
   },
+  {
+    name: 'transport',
+    kind: 'text',
+    value: 'lean|sdk',
+    choices: ['lean', 'sdk'],
+    description: "`lean` (default): sockets of the library's own; `sdk`: those of the AWS SDK",
+    option: 'transport',
+  },
 ] as const satisfies readonly Flag[];
 
 /** Flags of `upload`. */

@@ -18,7 +18,25 @@ export interface ErrorAnswer {
   readonly snapshotId?: string | undefined;
   readonly blockIndex?: number | undefined;
   readonly cause?: unknown;
+  /** Whether the answer's Date revealed a wrong clock, which has been corrected since. */
+  readonly isClockCorrected?: boolean;
 }
+
+/** Whether the service refused a signature for its time (`SigV4`: five minutes around the service's clock). */
+export function isTimeRefusal({ serviceCode, serviceMessage }: RefusalText): boolean {
+  if (serviceCode === 'RequestTimeTooSkewed') return true;
+  return (
+    (serviceCode === 'InvalidSignatureException' || serviceCode === 'SignatureDoesNotMatch') &&
+    /signature (expired|not yet current)/i.test(serviceMessage)
+  );
+}
+
+/** Whether the service calls the credentials expired. */
+export function isCredentialExpiry(serviceCode: string): boolean {
+  return serviceCode.startsWith('ExpiredToken');
+}
+
+type RefusalText = Pick<ErrorAnswer, 'serviceCode' | 'serviceMessage'>;
 
 /** Turns an error answer into the typed error that says what happened and whether trying again may help. */
 export function toServiceError(answer: ErrorAnswer): ServiceError {
@@ -58,10 +76,9 @@ function retryClass(answer: ErrorAnswer): RetryClass {
   const { operation, serviceCode, reason, serviceMessage, statusCode } = answer;
   if (statusCode >= 500) return 'transient';
   if (serviceCode === 'ConcurrentLimitExceededException') return 'throttle';
-  if (serviceCode.startsWith('ExpiredToken')) return 'clock';
-  if (serviceCode === 'RequestTimeTooSkewed') return 'clock';
+  if (isCredentialExpiry(serviceCode) || isTimeRefusal(answer)) return 'clock';
+  if (answer.isClockCorrected === true) return 'clock';
   if (serviceCode === 'InvalidSignatureException' || serviceCode === 'SignatureDoesNotMatch') {
-    if (/signature (expired|not yet current)/i.test(serviceMessage)) return 'clock';
     // The digest is signed as the body's hash, and the credentials were good for StartSnapshot: the body is what differs.
     return operation === 'PutSnapshotBlock' ? 'checksum' : 'never';
   }

@@ -2,6 +2,8 @@ import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
 import { HttpRequest, type HttpResponse } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { XMLParser } from 'fast-xml-parser';
+import { createHash } from 'node:crypto';
+import type { WireRequest } from './wire.ts';
 
 /** Where a service listens. */
 export interface Endpoint {
@@ -10,36 +12,66 @@ export interface Endpoint {
   readonly port?: number | undefined;
 }
 
+const EC2_API_VERSION = '2016-11-15';
+
+/** Writes a call of the EC2 Query API. @param parameters - `Action` and what it takes. */
+export function ec2Request(parameters: Readonly<Record<string, string>>): WireRequest {
+  const form = new URLSearchParams({ ...parameters, Version: EC2_API_VERSION });
+  const body = Buffer.from(form.toString());
+  return {
+    method: 'POST',
+    path: '/',
+    query: '',
+    headers: [['content-type', 'application/x-www-form-urlencoded; charset=utf-8']],
+    body,
+    payloadHash: createHash('sha256').update(body).digest('hex'),
+  };
+}
+
+/**
+ * Reads the answer to a call of the EC2 Query API.
+ * @throws for a refusal an error of the shape of the SDK's own: `name`, `message`, `$metadata`.
+ */
+export function readEc2Answer(statusCode: number, text: string): unknown {
+  if (statusCode >= 300) throw toFailure(statusCode, text);
+  return new XMLParser({ parseTagValue: false }).parse(text);
+}
+
+/**
+ * The EC2 host beside an EBS host: `ebs.` and `ebs-fips.` become `ec2.` and `ec2-fips.`. Any other host (a local
+ * service, a proxy) is taken to answer both.
+ */
+export function ec2Hostname(ebsHostname: string): string {
+  return ebsHostname.replace(/^ebs(-fips)?\./, 'ec2$1.');
+}
+
 /** One call of the EC2 Query API, over an EBS client's credentials, region and sockets. */
 export interface Ec2Query {
   readonly config: EBSClientResolvedConfig;
   /** The EBS endpoint in use; see {@link ec2Hostname}. */
   readonly endpoint: Endpoint;
-  /** `Action` and its parameters. */
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly request: WireRequest;
   readonly signal?: AbortSignal | undefined;
 }
 
-const EC2_API_VERSION = '2016-11-15';
-
 /**
- * Sends one EC2 Query call and returns the parsed XML document.
- * Failures have the shape of the SDK's own: `name`, `message`, `$metadata`.
+ * Sends one EC2 Query call through the client's request handler and returns the parsed XML document.
+ * @throws what {@link readEc2Answer} throws, and what the handler does.
  */
 export async function sendEc2Query(query: Ec2Query): Promise<unknown> {
   const { config, endpoint, signal } = query;
-  const body = new URLSearchParams({ ...query.parameters, Version: EC2_API_VERSION }).toString();
+  const { method, path, headers, body } = query.request;
   const hostname = ec2Hostname(endpoint.hostname);
   const request = new HttpRequest({
-    method: 'POST',
+    method,
     protocol: endpoint.protocol,
     hostname,
     ...(endpoint.port === undefined ? {} : { port: endpoint.port }),
-    path: '/',
+    path,
     headers: {
+      ...Object.fromEntries(headers),
       host: endpoint.port === undefined ? hostname : `${hostname}:${endpoint.port}`,
-      'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-      'content-length': String(Buffer.byteLength(body)),
+      'content-length': String(body?.byteLength ?? 0),
     },
     body,
   });
@@ -55,16 +87,7 @@ export async function sendEc2Query(query: Ec2Query): Promise<unknown> {
     signal === undefined ? {} : { abortSignal: signal },
   )) as { response: HttpResponse };
   const text = Buffer.from(await config.streamCollector(response.body)).toString('utf8');
-  if (response.statusCode >= 300) throw toFailure(response.statusCode, text);
-  return new XMLParser({ parseTagValue: false }).parse(text);
-}
-
-/**
- * The EC2 host beside an EBS host: `ebs.` and `ebs-fips.` become `ec2.` and `ec2-fips.`. Any other host (a local
- * service, a proxy) is taken to answer both.
- */
-function ec2Hostname(ebsHostname: string): string {
-  return ebsHostname.replace(/^ebs(-fips)?\./, 'ec2$1.');
+  return readEc2Answer(response.statusCode, text);
 }
 
 interface ErrorDocument {

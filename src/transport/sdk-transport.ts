@@ -11,12 +11,15 @@ import {
   StartSnapshotCommand,
   type StartSnapshotRequest,
 } from '@aws-sdk/client-ebs';
-import type { ClientRequest, IncomingMessage } from 'node:http';
 import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
-import { abortError, ServiceError, SnapshotError, TransportError } from '../base/errors.ts';
-import { toServiceError } from './classify.ts';
-import { sendEc2Query, type Endpoint } from './ec2-query.ts';
+import { abortError, TransportError } from '../base/errors.ts';
+import { toTypedError, type CallFacts } from './call-failure.ts';
+import { isCredentialExpiry } from './classify.ts';
+import { ec2Request, sendEc2Query, type Endpoint } from './ec2-query.ts';
+import { published } from './request-channels.ts';
+import type { CredentialsProvider } from './request-signer.ts';
+import { letGoOfBody } from './unsent-body.ts';
 import type {
   BlockAnswer,
   BlockPage,
@@ -25,7 +28,6 @@ import type {
   GetBlockRequest,
   ListBlocksRequest,
   ListedBlock,
-  Operation,
   PutBlockRequest,
   SnapshotStatus,
   StartSnapshotAnswer,
@@ -53,14 +55,6 @@ type Send = <Input extends ServiceInputTypes, Output extends ServiceOutputTypes>
 interface HttpRequestLike extends Endpoint {
   headers: Record<string, string>;
 }
-/** What an error says about the call that failed. */
-interface CallFacts {
-  readonly operation: Operation;
-  readonly snapshotId?: string;
-  readonly blockIndex?: number;
-  readonly signal: AbortSignal | undefined;
-}
-
 /** Makes a client from the environment, with as many kept-alive sockets as requests may be in flight. */
 export function makeClient(maxSockets: number): EBSClient {
   const agent = { keepAlive: true, maxSockets };
@@ -94,7 +88,7 @@ export class SdkTransport implements Transport {
     options: CallOptions = {},
   ): Promise<StartSnapshotAnswer> {
     const facts = { operation: 'StartSnapshot', signal: options.signal } as const;
-    return this.#call(facts, async (send) => {
+    return this.#call(facts, options, async (send) => {
       const { $metadata, ...answer } = await send(new StartSnapshotCommand(request));
       if (answer.SnapshotId === undefined) {
         throw new TransportError('StartSnapshot answered without a SnapshotId', {
@@ -121,7 +115,7 @@ export class SdkTransport implements Transport {
       blockIndex,
       signal: options.signal,
     };
-    await this.#call(facts, (send) => send(command, toHex(digest)));
+    await this.#call(facts, options, (send) => send(command, toHex(digest)));
   }
 
   async completeSnapshot(
@@ -141,7 +135,7 @@ export class SdkTransport implements Transport {
       snapshotId,
       signal: options.signal,
     };
-    const answer = await this.#call(facts, (send) => send(command));
+    const answer = await this.#call(facts, options, (send) => send(command));
     return answer.Status ?? 'pending';
   }
 
@@ -161,7 +155,7 @@ export class SdkTransport implements Transport {
       snapshotId,
       signal: options.signal,
     };
-    const answer = await this.#call(facts, (send) => send(command));
+    const answer = await this.#call(facts, options, (send) => send(command));
     return {
       volumeSizeGiB: answer.VolumeSize ?? 0,
       blocks: (answer.Blocks ?? []).map(({ BlockIndex = 0, BlockToken = '' }): ListedBlock => {
@@ -187,7 +181,7 @@ export class SdkTransport implements Transport {
       blockIndex,
       signal: options.signal,
     };
-    return this.#call(facts, async (send) => {
+    return this.#call(facts, options, async (send) => {
       const answer = await send(command);
       const data = (await answer.BlockData?.transformToByteArray()) ?? new Uint8Array(0);
       if (data.byteLength !== BLOCK_SIZE) {
@@ -201,18 +195,17 @@ export class SdkTransport implements Transport {
   }
 
   async deleteSnapshot(
-    request: { readonly snapshotId: string },
+    { snapshotId }: { readonly snapshotId: string },
     options: CallOptions = {},
   ): Promise<void> {
-    const { snapshotId } = request;
     const facts: CallFacts = { operation: 'DeleteSnapshot', snapshotId, signal: options.signal };
     const endpoint = this.#endpoint;
     if (endpoint === undefined) {
       throw new TransportError('DeleteSnapshot needs an endpoint that an EBS call has used before');
     }
-    const parameters = { Action: 'DeleteSnapshot', SnapshotId: snapshotId };
-    await this.#call(facts, () =>
-      sendEc2Query({ config: this.#client.config, endpoint, parameters, signal: options.signal }),
+    const request = ec2Request({ Action: 'DeleteSnapshot', SnapshotId: snapshotId });
+    await this.#call(facts, options, () =>
+      sendEc2Query({ config: this.#client.config, endpoint, request, signal: options.signal }),
     );
   }
 
@@ -220,32 +213,42 @@ export class SdkTransport implements Transport {
     if (this.#ownsClient) this.#client.destroy();
   }
 
-  async #call<T>(facts: CallFacts, body: (send: Send) => Promise<T>): Promise<T> {
-    const { signal } = facts;
-    if (signal?.aborted === true) throw abortError(signal);
-    const send: Send = async (command, payloadHash) => {
-      this.#prepare(command, payloadHash);
-      const requestOf = watchRequest(command);
+  #call<T>(
+    facts: CallFacts,
+    { attempt = 1, observer }: CallOptions,
+    body: (send: Send) => Promise<T>,
+  ): Promise<T> {
+    const { signal, ...subject } = facts;
+    return published({ ...subject, attempt, transport: 'sdk' }, async () => {
+      if (signal?.aborted === true) throw abortError(signal);
+      const send: Send = (command, payloadHash) => {
+        this.#prepare(command, { payloadHash, observer });
+        return this.#client.send(command, signal === undefined ? {} : { abortSignal: signal });
+      };
       try {
-        return await this.#client.send(
-          command,
-          signal === undefined ? {} : { abortSignal: signal },
-        );
-      } finally {
-        endUnsentBody(requestOf());
+        return await body(send);
+      } catch (error) {
+        await this.#renewIfExpired(error);
+        throw toTypedError(error, facts);
       }
-    };
-    try {
-      return await body(send);
-    } catch (error) {
-      throw toTypedError(error, facts);
-    }
+    });
   }
 
-  /** Takes the SDK's retry layer out of one command, notes its endpoint, and states the payload hash known already. */
+  /** The SDK renews credentials that expire by its own clock, not those that the service calls expired. */
+  async #renewIfExpired(error: unknown): Promise<void> {
+    if (!isCredentialExpiry((error as { name?: string }).name ?? '')) return;
+    const credentials = this.#client.config.credentials as CredentialsProvider;
+    // A failure to renew shows with the next attempt; the refusal is what this one came to.
+    await credentials({ forceRefresh: true }).catch(() => undefined);
+  }
+
+  /**
+   * Takes the SDK's retry layer out of one command, notes its endpoint, states the payload hash known already, and keeps
+   * the call from settling while its body is still being sent.
+   */
   #prepare<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
     { middlewareStack: stack }: Command<Input, Output>,
-    payloadHash: string | undefined,
+    { payloadHash, observer }: { payloadHash: string | undefined } & Pick<CallOptions, 'observer'>,
   ): void {
     stack.add((next) => (args) => next(args), {
       name: 'retryMiddleware',
@@ -262,82 +265,14 @@ export class SdkTransport implements Transport {
       },
       { name: 'payloadHashMiddleware', step: 'build', priority: 'low' },
     );
+    stack.add(letGoOfBody, { name: 'unsentBodyMiddleware', step: 'deserialize', priority: 'high' });
+    stack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        observer?.onAnswer?.();
+        return result;
+      },
+      { name: 'observerMiddleware', step: 'deserialize', priority: 'low' },
+    );
   }
-}
-
-/** Notes the request that an answer belongs to. Handlers that are not Node's leave none. */
-function watchRequest<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>({
-  middlewareStack: stack,
-}: Command<Input, Output>): () => ClientRequest | undefined {
-  let request: ClientRequest | undefined;
-  stack.add(
-    (next) => async (args) => {
-      const result = await next(args);
-      const { body } = result.response as { readonly body?: Partial<IncomingMessage> };
-      request = (body as { readonly req?: ClientRequest } | undefined)?.req;
-      return result;
-    },
-    { name: 'requestWatchMiddleware', step: 'deserialize', priority: 'low' },
-  );
-  return () => request;
-}
-
-/** An answer can come before the body was sent to its end. Its bytes may then change, so nothing may send the rest. */
-function endUnsentBody(request: ClientRequest | undefined): void {
-  if (request?.writableFinished === false) request.destroy();
-}
-
-/** What the SDK throws, in any of its shapes: an answer of the service, a failed socket, an abort, a missing setting. */
-interface SdkFailure {
-  readonly name?: string;
-  readonly message?: string;
-  readonly code?: string;
-  readonly Reason?: string;
-  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
-  readonly $response?: { readonly statusCode?: number };
-}
-
-function toTypedError(error: unknown, facts: CallFacts): Error {
-  const { operation, snapshotId, blockIndex, signal } = facts;
-  if (error instanceof SnapshotError) return error;
-  const failure = error as SdkFailure;
-  if (signal?.aborted === true || failure.name === 'AbortError') return abortError(signal);
-  const statusCode = failure.$metadata?.httpStatusCode ?? failure.$response?.statusCode;
-  const text = failure.message ?? String(error);
-  if (statusCode !== undefined && statusCode >= 300) {
-    return toServiceError({
-      operation,
-      statusCode,
-      serviceCode: failure.name ?? 'UnknownError',
-      reason: failure.Reason,
-      serviceMessage: text,
-      requestId: failure.$metadata?.requestId,
-      snapshotId,
-      blockIndex,
-      cause: error,
-    });
-  }
-  if (isConfiguration(failure)) {
-    return new ServiceError('ERR_EBS_ACCESS', `${operation} could not be sent: ${text}`, {
-      snapshotId,
-      cause: error,
-    });
-  }
-  const block = blockIndex === undefined ? '' : ` of block ${blockIndex}`;
-  const code = failure.code === undefined ? '' : ` (${failure.code})`;
-  return new TransportError(`${operation}${block} got no answer${code}: ${text}`, {
-    snapshotId,
-    blockIndex,
-    cause: error,
-  });
-}
-
-/** No credentials, no region, or an endpoint that cannot be built: trying again cannot help. */
-function isConfiguration({ name = '', message = '' }: SdkFailure): boolean {
-  return (
-    /^(CredentialsProviderError|TokenProviderError|EndpointError)$/.test(name) ||
-    /Region is missing|Could not load credentials|Resolved credential object is not valid/.test(
-      message,
-    )
-  );
 }

@@ -57,8 +57,33 @@ export interface BlockAnswer {
   readonly digest: Uint8Array;
 }
 
+/**
+ * Hears what happens on the wire during one attempt. Every member is optional, and nothing is measured for members
+ * that are absent. The lean transport tells all of it; the SDK transport, which does not see its sockets, `onAnswer` alone.
+ */
+export interface AttemptObserver {
+  /**
+   * A socket was found for the attempt. `isFresh`: it was opened for it, rather than kept alive; `connectMs`: how long
+   * TCP took to connect then, which is one round trip. Told again when a stale kept-alive socket was replaced.
+   */
+  onSocket?(facts: { isFresh: boolean; connectMs?: number }): void;
+  /** The request begins to leave: head and body were handed to the socket. */
+  onFirstByte?(): void;
+  /**
+   * Body bytes accepted by the kernel so far. Sampled ten times a second while a body is leaving, and told only
+   * when the count has grown: bodies are written whole, so most leave without it. On TLS the bytes of the records count.
+   */
+  onProgress?(bytesSent: number): void;
+  /** The kernel has accepted the last byte of the body, which is no proof of delivery. */
+  onFlushed?(): void;
+  /** Bytes of the answer have arrived: told for each piece, so that a download shows its progress. */
+  onAnswer?(): void;
+}
+
 /** What every call takes beside its request. */
 export interface CallOptions {
+  /** Hears what happens on the wire. */
+  readonly observer?: AttemptObserver | undefined;
   /** Aborts the call: its socket is destroyed and the promise rejects with an AbortError. */
   readonly signal?: AbortSignal | undefined;
   /** 1 for the first try; the retry layer counts on. Default 1. */

@@ -66,6 +66,7 @@ function toOptions(flags: Flags): Partial<RestoreOptions> {
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,
     maxInFlightBytes: flags.memory,
+    transport: flags.transport,
   });
 }
 

@@ -84,6 +84,7 @@ function toOptions(flags: Flags): Partial<UploadOptions> {
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,
     maxInFlightBytes: flags.memory,
+    transport: flags.transport,
   });
 }
 

@@ -1,0 +1,86 @@
+import { abortError, ServiceError, SnapshotError, TransportError } from '../base/errors.ts';
+import { toServiceError } from './classify.ts';
+import type { Operation } from './transport.ts';
+import { foreignText } from './wire.ts';
+
+/** What an error says about the call that failed. */
+export interface CallFacts {
+  readonly operation: Operation;
+  readonly snapshotId?: string;
+  readonly blockIndex?: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the SDK throws, in any of its shapes: an answer of the service, a failed socket, an abort, a missing setting. */
+interface SdkFailure {
+  readonly name?: string;
+  readonly message?: string;
+  readonly code?: string;
+  readonly Reason?: string;
+  readonly $metadata?: {
+    readonly httpStatusCode?: number;
+    readonly requestId?: string;
+    readonly clockSkewCorrected?: boolean;
+  };
+  readonly $response?: { readonly statusCode?: number };
+  /** The answer, where it could not be read as JSON. */
+  readonly $responseBodyText?: string;
+}
+
+/** Turns whatever an attempt failed with into the typed error that says so. */
+export function toTypedError(error: unknown, facts: CallFacts): Error {
+  const { operation, snapshotId, blockIndex, signal } = facts;
+  if (error instanceof SnapshotError) return error;
+  const failure = error as SdkFailure;
+  if (signal?.aborted === true || failure.name === 'AbortError') return abortError(signal);
+  const statusCode = failure.$metadata?.httpStatusCode ?? failure.$response?.statusCode;
+  if (statusCode !== undefined && statusCode >= 300) {
+    return toServiceError({
+      operation,
+      statusCode,
+      ...wordsOf(failure),
+      reason: failure.Reason,
+      requestId: failure.$metadata?.requestId,
+      snapshotId,
+      blockIndex,
+      cause: error,
+      isClockCorrected: failure.$metadata?.clockSkewCorrected === true,
+    });
+  }
+  const text = failure.message ?? String(error);
+  if (isConfiguration(failure)) {
+    return new ServiceError('ERR_EBS_ACCESS', `${operation} could not be sent: ${text}`, {
+      snapshotId,
+      cause: error,
+    });
+  }
+  const block = blockIndex === undefined ? '' : ` of block ${blockIndex}`;
+  const code = failure.code === undefined ? '' : ` (${failure.code})`;
+  return new TransportError(`${operation}${block} got no answer${code}: ${text}`, {
+    snapshotId,
+    blockIndex,
+    cause: error,
+  });
+}
+
+/** Type and text of a refusal; where the answer has none, or is not JSON, the SDK puts words of its own in. */
+function wordsOf(failure: SdkFailure): { serviceCode: string; serviceMessage: string } {
+  const { name = '', message = '', $responseBodyText: foreign } = failure;
+  if (foreign !== undefined) {
+    return { serviceCode: 'UnknownError', serviceMessage: foreignText(foreign) };
+  }
+  return {
+    serviceCode: name === '' || name === 'Unknown' ? 'UnknownError' : name,
+    serviceMessage: message === 'UnknownError' ? '' : message,
+  };
+}
+
+/** No credentials, no region, or an endpoint that cannot be built: trying again cannot help. */
+function isConfiguration({ name = '', message = '' }: SdkFailure): boolean {
+  return (
+    /^(CredentialsProviderError|TokenProviderError|EndpointError)$/.test(name) ||
+    /Region is missing|Could not load credentials|Resolved credential object is not valid/.test(
+      message,
+    )
+  );
+}

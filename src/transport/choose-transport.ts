@@ -1,0 +1,143 @@
+import { EBSClient, type StartSnapshotRequest } from '@aws-sdk/client-ebs';
+import { handlerAgent, isNodeHandler } from './client-agents.ts';
+import { HttpTransport } from './http-transport.ts';
+import { SdkTransport } from './sdk-transport.ts';
+import type {
+  BlockAnswer,
+  BlockPage,
+  CallOptions,
+  CompleteSnapshotRequest,
+  GetBlockRequest,
+  ListBlocksRequest,
+  PutBlockRequest,
+  SnapshotStatus,
+  StartSnapshotAnswer,
+  Transport,
+} from './transport.ts';
+
+/** What a client is chosen by. */
+export interface ChooseOptions {
+  /** Default 'lean', where the client lets it be. */
+  readonly choice: 'lean' | 'sdk' | undefined;
+  /** Whether closing the transport destroys the client. */
+  readonly ownsClient: boolean;
+}
+
+/**
+ * Returns the transport that was asked for. A client that does more than the lean transport would do, as
+ * {@link leanObstacle} finds out with the first call, is used as it is; that is announced if 'lean' was asked for by name.
+ */
+export function chooseTransport(client: EBSClient, options: ChooseOptions): Transport {
+  const { choice, ownsClient } = options;
+  if (choice === 'sdk') return new SdkTransport(client, { ownsClient });
+  return new LeanUnlessObstacle(client, options);
+}
+
+/**
+ * What keeps the lean transport from doing just what the client would, in words, or undefined. It sends by itself, so
+ * whatever the caller has put into the client's own way of sending would be lost.
+ */
+export async function leanObstacle(client: EBSClient): Promise<string | undefined> {
+  // The method is the SDK's base class's; mocks put theirs on the client or on its class.
+  const classOfClient = Object.getPrototypeOf(client) as object;
+  if (Object.hasOwn(client, 'send') || Object.hasOwn(classOfClient, 'send')) {
+    return 'its send method has been replaced';
+  }
+  const { requestHandler, signer } = client.config;
+  if (!isNodeHandler(requestHandler)) return 'it has a request handler of its own';
+  const agents = [
+    await handlerAgent(requestHandler, true),
+    await handlerAgent(requestHandler, false),
+  ];
+  if (agents.includes(undefined)) return 'it has an agent of its own';
+  if (!(await isOwnSigner(client, signer))) return 'it has a signer of its own';
+  const names = client.middlewareStack.identify().join();
+  if (names !== middlewareOf(client)) return 'it has middleware of its own';
+  return undefined;
+}
+
+/** The signer that the SDK makes itself takes the client's credentials; one that was handed in has others. */
+async function isOwnSigner(
+  { config }: EBSClient,
+  signer: EBSClient['config']['signer'],
+): Promise<boolean> {
+  const { constructor, credentialProvider } = (await signer()) as { credentialProvider?: unknown };
+  return constructor.name === 'SignatureV4' && credentialProvider === config.credentials;
+}
+
+/** The names of the middleware that every client of this class has. */
+function middlewareOf(client: EBSClient): string {
+  const Client = client.constructor as typeof EBSClient;
+  const plain = new Client({
+    region: 'us-east-1',
+    credentials: { accessKeyId: '', secretAccessKey: '' },
+  });
+  const names = plain.middlewareStack.identify().join();
+  plain.destroy();
+  return names;
+}
+
+/** Finds out with the first call whether the lean transport may be used. */
+class LeanUnlessObstacle implements Transport {
+  readonly #client: EBSClient;
+  readonly #options: ChooseOptions;
+  #chosen: Promise<Transport> | undefined;
+
+  constructor(client: EBSClient, options: ChooseOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async startSnapshot(
+    request: StartSnapshotRequest,
+    options?: CallOptions,
+  ): Promise<StartSnapshotAnswer> {
+    return (await this.#transport).startSnapshot(request, options);
+  }
+
+  async putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
+    return (await this.#transport).putSnapshotBlock(request, options);
+  }
+
+  async completeSnapshot(
+    request: CompleteSnapshotRequest,
+    options?: CallOptions,
+  ): Promise<SnapshotStatus> {
+    return (await this.#transport).completeSnapshot(request, options);
+  }
+
+  async listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage> {
+    return (await this.#transport).listSnapshotBlocks(request, options);
+  }
+
+  async getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
+    return (await this.#transport).getSnapshotBlock(request, options);
+  }
+
+  async deleteSnapshot(
+    request: { readonly snapshotId: string },
+    options?: CallOptions,
+  ): Promise<void> {
+    return (await this.#transport).deleteSnapshot(request, options);
+  }
+
+  close(): void {
+    if (this.#chosen === undefined && this.#options.ownsClient) this.#client.destroy();
+    void this.#chosen?.then((transport) => transport.close());
+  }
+
+  get #transport(): Promise<Transport> {
+    return (this.#chosen ??= this.#choose());
+  }
+
+  async #choose(): Promise<Transport> {
+    const { choice, ownsClient } = this.#options;
+    // A signer that cannot be made, for want of a region, is a failure that either transport reports.
+    const obstacle = await leanObstacle(this.#client).catch(() => undefined);
+    if (obstacle === undefined) return new HttpTransport(this.#client, { ownsClient });
+    if (choice === 'lean') {
+      process.emitWarning(`The EBSClient is used with the SDK transport: ${obstacle}.`);
+    }
+    return new SdkTransport(this.#client, { ownsClient });
+  }
+}

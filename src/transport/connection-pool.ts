@@ -1,0 +1,98 @@
+import { HttpConnection, type ExchangeOptions, type HttpRequest } from './http-connection.ts';
+import { openSocket, type Address } from './open-socket.ts';
+import type { HttpAnswer } from './response-parser.ts';
+
+/**
+ * Milliseconds that a connection must have been idle for a reset to be taken for a stale connection: no server gives
+ * one up sooner, so a reset before that is a failure like any other.
+ */
+const STALE_AFTER_MS = 1000;
+
+interface IdleConnection {
+  readonly connection: HttpConnection;
+  readonly sinceMs: number;
+}
+
+/**
+ * The connections to one server. A request gets an idle one, the one used last, or a new one at once; nothing waits
+ * here, so there are as many as requests were ever in flight together.
+ */
+export class ConnectionPool {
+  readonly #address: Address;
+  readonly #nowMs: () => number;
+  readonly #idle: IdleConnection[] = [];
+  #session: Buffer | undefined;
+  #isClosed = false;
+
+  constructor(address: Address, options: { readonly nowMs: () => number }) {
+    this.#address = address;
+    this.#nowMs = options.nowMs;
+  }
+
+  /** Connections that wait for a request. */
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /**
+   * Sends a request and resolves with its answer, whatever its status. A kept-alive connection that the server gave
+   * up while it was idle is noticed only by a reset; the request is then sent once more at once, on a new connection.
+   * @throws what {@link HttpConnection.exchange} and {@link openSocket} throw.
+   */
+  async send(request: HttpRequest, options: ExchangeOptions = {}): Promise<HttpAnswer> {
+    const idle = this.#takeIdle();
+    if (idle !== undefined) {
+      const mayBeStale = this.#nowMs() - idle.sinceMs >= STALE_AFTER_MS;
+      options.observer?.onSocket?.({ isFresh: false });
+      try {
+        return await this.#exchange(idle.connection, request, options);
+      } catch (error) {
+        if (!(mayBeStale && idle.connection.isUnanswered)) throw error;
+      }
+    }
+    return this.#exchange(await this.#open(options), request, options);
+  }
+
+  /** Closes every idle connection now, and every other as soon as its request has ended. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { connection } of this.#idle.splice(0)) connection.destroy();
+  }
+
+  #takeIdle(): IdleConnection | undefined {
+    let idle = this.#idle.pop();
+    while (idle !== undefined && !idle.connection.isReusable) idle = this.#idle.pop();
+    return idle;
+  }
+
+  async #open({ signal, observer }: ExchangeOptions): Promise<HttpConnection> {
+    const { socket, connectMs } = await openSocket(this.#address, {
+      signal,
+      session: this.#session,
+      onSession: (session) => (this.#session = session),
+      onRead: (bytes) => connection.take(bytes),
+    });
+    const connection = new HttpConnection(socket, this.#address);
+    connection.onceClosed(() => this.#forget(connection));
+    observer?.onSocket?.({ isFresh: true, connectMs });
+    return connection;
+  }
+
+  async #exchange(
+    connection: HttpConnection,
+    request: HttpRequest,
+    options: ExchangeOptions,
+  ): Promise<HttpAnswer> {
+    try {
+      return await connection.exchange(request, options);
+    } finally {
+      if (this.#isClosed) connection.destroy();
+      else if (connection.isReusable) this.#idle.push({ connection, sinceMs: this.#nowMs() });
+    }
+  }
+
+  #forget(connection: HttpConnection): void {
+    const at = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}

@@ -1,0 +1,206 @@
+import type { Socket } from 'node:net';
+import { abortError } from '../base/errors.ts';
+import { watchBody } from './body-progress.ts';
+import { ResponseParser, type HttpAnswer } from './response-parser.ts';
+import type { AttemptObserver } from './transport.ts';
+
+/** A request, ready for the wire. */
+export interface HttpRequest {
+  /** Request line and headers, with the empty line behind them. Latin-1. */
+  readonly head: string;
+  /** Written as it is, without a copy; must not change until the exchange has ended. */
+  readonly body?: Uint8Array | undefined;
+}
+
+/** What accompanies an exchange. */
+export interface ExchangeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly observer?: AttemptObserver | undefined;
+}
+
+/** One request and its answer, until both are through. */
+interface Exchange extends ExchangeOptions {
+  readonly parser: ResponseParser;
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: Error) => void;
+  readonly onAbort: () => void;
+  stopWatching: () => void;
+  isFlushed: boolean;
+  /** What the exchange came to, while it waits for the socket to let go of the body. */
+  outcome: { readonly answer: HttpAnswer } | { readonly error: Error } | undefined;
+}
+
+/**
+ * A connection that carries one request at a time. An exchange ends only when the socket has let go of the body: the
+ * kernel has accepted all of it, or the socket is closed. So an answer that comes early, a failure and an abort close
+ * the connection first, and whoever owns the body may then write over it.
+ */
+export class HttpConnection {
+  readonly #socket: Socket;
+  readonly #isEncrypted: boolean;
+  #exchange: Exchange | undefined;
+  #isKeptAlive = true;
+  #isUnanswered = false;
+
+  /** @param socket - connected, and handing what it reads to {@link take}. */
+  constructor(socket: Socket, options: { readonly isEncrypted: boolean }) {
+    this.#socket = socket;
+    this.#isEncrypted = options.isEncrypted;
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** Whether another request may be sent. */
+  get isReusable(): boolean {
+    return this.#isKeptAlive && !this.#socket.destroyed && this.#exchange === undefined;
+  }
+
+  /** Whether the last exchange failed because the connection ended before any byte of an answer. */
+  get isUnanswered(): boolean {
+    return this.#isUnanswered;
+  }
+
+  /** Calls back when the connection is closed. */
+  onceClosed(callback: () => void): void {
+    this.#socket.once('close', callback);
+  }
+
+  /**
+   * Sends a request and resolves with its answer, whatever its status.
+   * @throws the socket's error, an Error when the answer is not HTTP or was cut, AbortError.
+   */
+  exchange(request: HttpRequest, options: ExchangeOptions = {}): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const { signal, observer } = options;
+      const onAbort = (): void => this.#fail(abortError(signal));
+      this.#isUnanswered = false;
+      this.#exchange = {
+        signal,
+        observer,
+        parser: new ResponseParser(),
+        resolve,
+        reject,
+        onAbort,
+        stopWatching: noop,
+        isFlushed: false,
+        outcome: undefined,
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (this.#socket.closed) {
+        this.#onClose();
+        return;
+      }
+      this.#write(request, this.#exchange);
+      observer?.onFirstByte?.();
+    });
+  }
+
+  /** Takes bytes that the socket has read; they may be overwritten afterwards. */
+  take(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) {
+      // Nobody asked: a server that says good-bye in words, or a broken one.
+      this.#socket.destroy();
+      return;
+    }
+    if (exchange.outcome !== undefined) return;
+    try {
+      const answer = exchange.parser.push(bytes);
+      exchange.observer?.onAnswer?.();
+      if (answer !== undefined) this.#complete(exchange, answer);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** Closes the connection; an exchange under way fails. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #write({ head, body }: HttpRequest, exchange: Exchange): void {
+    const socket = this.#socket;
+    const onWritten = (error?: Error | null): void => {
+      if (!error) this.#onFlushed(exchange);
+    };
+    if (body === undefined) {
+      socket.write(head, 'latin1', onWritten);
+      return;
+    }
+    const { observer } = exchange;
+    if (observer !== undefined && 'onProgress' in observer) {
+      const sizes = { headSize: head.length, bodySize: body.byteLength };
+      exchange.stopWatching = watchBody(socket, sizes, (bytesSent) =>
+        observer.onProgress?.(bytesSent),
+      );
+    }
+    // Without TLS head and body leave in one system call. TLS would copy the two into one buffer first.
+    if (!this.#isEncrypted) socket.cork();
+    socket.write(head, 'latin1');
+    socket.write(body, onWritten);
+    if (!this.#isEncrypted) socket.uncork();
+  }
+
+  #onFlushed(exchange: Exchange): void {
+    exchange.isFlushed = true;
+    exchange.stopWatching();
+    if (exchange.outcome === undefined) exchange.observer?.onFlushed?.();
+  }
+
+  #complete(exchange: Exchange, answer: HttpAnswer): void {
+    exchange.outcome = { answer };
+    this.#isKeptAlive &&= answer.isKeptAlive && exchange.isFlushed;
+    if (!this.#isKeptAlive) this.#socket.destroy();
+    if (exchange.isFlushed) this.#settle();
+  }
+
+  #fail(error: Error): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined && exchange.outcome === undefined) {
+      exchange.outcome = { error };
+      this.#isUnanswered = !exchange.parser.isBegun && exchange.signal?.aborted !== true;
+    }
+    this.#socket.destroy();
+  }
+
+  #onEnd(): void {
+    const exchange = this.#exchange;
+    this.#isKeptAlive = false;
+    if (exchange === undefined || exchange.outcome !== undefined) return;
+    try {
+      const answer = exchange.parser.end();
+      if (answer === undefined) this.#fail(closedError());
+      else this.#complete(exchange, answer);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #onClose(): void {
+    if (this.#exchange === undefined) return;
+    if (this.#exchange.outcome === undefined) this.#fail(closedError());
+    this.#settle();
+  }
+
+  #settle(): void {
+    const exchange = this.#exchange;
+    if (exchange?.outcome === undefined) return;
+    this.#exchange = undefined;
+    exchange.stopWatching();
+    exchange.signal?.removeEventListener('abort', exchange.onAbort);
+    if ('answer' in exchange.outcome) exchange.resolve(exchange.outcome.answer);
+    else exchange.reject(exchange.outcome.error);
+  }
+}
+
+/** As Node reports a connection that the other side closed. */
+function closedError(): Error {
+  return Object.assign(new Error('The server closed the connection before it answered'), {
+    code: 'ECONNRESET',
+  });
+}
+
+function noop(): void {
+  // No body is watched.
+}

@@ -1,0 +1,57 @@
+import { abortable } from './abortable.ts';
+import { isCredentialExpiry, isTimeRefusal } from './classify.ts';
+import type { ClientSettings } from './client-settings.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { ExchangeOptions } from './http-connection.ts';
+import { RequestSigner } from './request-signer.ts';
+import type { HttpAnswer } from './response-parser.ts';
+import { readError, type WireError, type WireRequest } from './wire.ts';
+
+/** An answer, and what it says if it is a refusal. */
+export interface ServiceAnswer {
+  readonly answer: HttpAnswer;
+  readonly refusal?: WireError;
+  /** Whether the answer revealed a wrong clock, which is corrected now. */
+  readonly isClockCorrected: boolean;
+}
+
+/** The way to one service: signs requests, sends each over a connection of its own, and learns from the answers. */
+export class ServiceChannel {
+  readonly settings: ClientSettings;
+  readonly #signer: RequestSigner;
+  readonly #pool: ConnectionPool;
+
+  constructor(settings: ClientSettings, options: { readonly nowMs: () => number }) {
+    this.settings = settings;
+    this.#signer = new RequestSigner(settings);
+    this.#pool = new ConnectionPool(settings.address, options);
+  }
+
+  /**
+   * Sends a request once and resolves with the answer, refusals included. Credentials that the service calls expired are
+   * renewed, and a wrong clock is corrected, before it resolves.
+   * @throws errors of sockets and of the credentials' provider, AbortError.
+   */
+  async send(request: WireRequest, options: ExchangeOptions): Promise<ServiceAnswer> {
+    const signed =
+      this.#signer.trySign(request) ??
+      (await abortable(this.#signer.sign(request), options.signal));
+    const answer = await this.#pool.send({ head: signed.head, body: request.body }, options);
+    const date = answer.header('date');
+    const { clock } = this.settings;
+    if (answer.statusCode < 300) {
+      return { answer, isClockCorrected: clock.learn(date, { isTimeRefused: false }) };
+    }
+    const refusal = readError(answer);
+    if (isCredentialExpiry(refusal.serviceCode)) {
+      await abortable(this.#signer.renew(signed), options.signal);
+    }
+    const isClockCorrected = clock.learn(date, { isTimeRefused: isTimeRefusal(refusal) });
+    return { answer, refusal, isClockCorrected };
+  }
+
+  /** Closes the connections; those in use when their request has ended. */
+  close(): void {
+    this.#pool.close();
+  }
+}

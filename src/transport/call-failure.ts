@@ -1,7 +1,7 @@
 import { abortError, ServiceError, SnapshotError, TransportError } from '../base/errors.ts';
 import { toServiceError } from './classify.ts';
 import type { Operation } from './transport.ts';
-import { foreignText } from './wire.ts';
+import { NOT_JSON } from './wire.ts';
 
 /** What an error says about the call that failed. */
 export interface CallFacts {
@@ -23,8 +23,6 @@ interface SdkFailure {
     readonly clockSkewCorrected?: boolean;
   };
   readonly $response?: { readonly statusCode?: number };
-  /** The answer, where it could not be read as JSON. */
-  readonly $responseBodyText?: string;
 }
 
 /** Turns whatever an attempt failed with into the typed error that says so. */
@@ -65,10 +63,8 @@ export function toTypedError(error: unknown, facts: CallFacts): Error {
 
 /** Type and text of a refusal; where the answer has none, or is not JSON, the SDK puts words of its own in. */
 function wordsOf(failure: SdkFailure): { serviceCode: string; serviceMessage: string } {
-  const { name = '', message = '', $responseBodyText: foreign } = failure;
-  if (foreign !== undefined) {
-    return { serviceCode: 'UnknownError', serviceMessage: foreignText(foreign) };
-  }
+  const { name = '', message = '' } = failure;
+  if (name === 'SyntaxError') return { serviceCode: 'UnknownError', serviceMessage: NOT_JSON };
   return {
     serviceCode: name === '' || name === 'Unknown' ? 'UnknownError' : name,
     serviceMessage: message === 'UnknownError' ? '' : message,

@@ -1,4 +1,4 @@
-import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
 /** Who signs, and where the signature holds. */
 export interface SigningIdentity {
@@ -56,7 +56,7 @@ export function authorization({ accessKeyId, scope, key }: DayKey, parts: Signed
     names += names === '' ? name : `;${name}`;
   }
   const canonical = `${method}\n${canonicalPath(path)}\n${query}\n${lines}\n${names}\n${payloadHash}`;
-  const digest = createHash('sha256').update(canonical).digest('hex');
+  const digest = hash('sha256', canonical, 'hex');
   const toSign = `AWS4-HMAC-SHA256\n${dateTime}\n${scope}\n${digest}`;
   const signature = createHmac('sha256', key).update(toSign).digest('hex');
   return `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`;

@@ -204,9 +204,12 @@ export function readError(answer: HttpAnswer): WireError {
   };
 }
 
-/** What is told of an answer that did not come from the service: its beginning, on one line. */
-export function foreignText(text: string): string {
-  return `an answer that is not JSON: ${text.slice(0, 200).replace(/\s+/g, ' ').trim()}`;
+/** What is told of an answer that did not come from the service. */
+export const NOT_JSON = 'an answer that is not JSON';
+
+/** The beginning of such an answer, on one line. */
+function foreignText(text: string): string {
+  return `${NOT_JSON}: ${text.slice(0, 200).replace(/\s+/g, ' ').trim()}`;
 }
 
 function parseObject(text: string): object | undefined {

@@ -1,4 +1,4 @@
-import type { AwsCredentialIdentity } from '@smithy/types';
+import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
 import {
   authorization,
   canonicalValue,
@@ -8,10 +8,13 @@ import {
 } from './sigv4.ts';
 import type { WireRequest } from './wire.ts';
 
+/** What a client's configuration resolves credentials to. */
+export type Credentials = Awaited<ReturnType<EBSClientResolvedConfig['credentials']>>;
+
 /** Finds credentials, as a client's configuration does: remembers them, and renews them before they expire. */
 export type CredentialsProvider = (options?: {
   readonly forceRefresh?: boolean;
-}) => Promise<AwsCredentialIdentity>;
+}) => Promise<Credentials>;
 
 /** What a signer is made of. */
 export interface RequestSignerOptions {
@@ -33,7 +36,7 @@ interface Moment {
   readonly second: number;
   readonly dateTime: string;
   readonly day: DayKey;
-  readonly credentials: AwsCredentialIdentity;
+  readonly credentials: Credentials;
 }
 
 /** A request with its signature. */
@@ -41,13 +44,15 @@ export interface SignedRequest {
   /** Request line and headers, with the empty line behind them. */
   readonly head: string;
   /** Whose signature it is, for {@link RequestSigner.renew}. */
-  readonly signedWith: AwsCredentialIdentity;
+  readonly signedWith: Credentials;
 }
 
 /** Writes the heads of requests, signed. Credentials are asked for once a second, the key is derived once a day. */
 export class RequestSigner {
   readonly #options: RequestSignerOptions;
   #moment: Moment | undefined;
+  /** The last renewal: all requests of a window are refused together, and one renewal serves them. */
+  #renewal: { readonly of: Credentials; readonly done: Promise<unknown> } | undefined;
 
   constructor(options: RequestSignerOptions) {
     this.#options = options;
@@ -68,9 +73,14 @@ export class RequestSigner {
 
   /** Asks for new credentials because the service calls those of a request expired, unless that has been done since. */
   async renew({ signedWith }: SignedRequest): Promise<void> {
-    if (this.#moment !== undefined && this.#moment.credentials !== signedWith) return;
-    this.#moment = undefined;
-    await this.#options.credentials({ forceRefresh: true });
+    if (this.#renewal?.of !== signedWith) {
+      this.#moment = undefined;
+      const done = this.#options.credentials({ forceRefresh: true });
+      this.#renewal = { of: signedWith, done };
+      // What failed for the moment is tried again with the next refusal.
+      done.catch(() => (this.#renewal = undefined));
+    }
+    await this.#renewal.done;
   }
 
   #second(): number {

@@ -72,6 +72,7 @@ const BAD_VALUES: readonly (readonly [string, readonly string[], string])[] = [
   ['a rate of 0', ['upload', 'disk.img', '--max-rate', '0'], '--max-rate'],
   ['a rate below 0', ['download', ID, 'new.img', '--max-rate', '-1'], '--max-rate'],
   ['no requests at all', ['upload', 'disk.img', '--max-requests', '0'], '--max-requests'],
+  ['an unknown transport', ['upload', 'disk.img', '--transport', 'fast'], '--transport'],
   ['memory for no block', ['upload', 'disk.img', '--memory', '511K'], '--memory'],
   ['a choice that is none', ['upload', 'disk.img', '--wait', 'forever'], '--wait'],
   ['a target that exists', ['download', ID, 'disk.img'], 'disk.img'],

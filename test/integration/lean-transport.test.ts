@@ -51,6 +51,16 @@ describe('connections', () => {
     expect(server.requests).toHaveLength(3);
   });
 
+  test('that the server closes while they are idle are not used again', async () => {
+    const server = await startRawServer({ onRequest: ({ socket }) => socket.end(STORED) });
+    const transport = lean(server.endpoint);
+    for (const index of [0, 1, 2]) {
+      await transport.putSnapshotBlock(put(index));
+      await expect.poll(() => server.openCount()).toBe(0);
+    }
+    expect(server.requests).toHaveLength(3);
+  });
+
   test('that were just in use and are reset count as failures', async () => {
     const server = await startRawServer({
       onRequest: ({ socket }) => {
@@ -172,6 +182,26 @@ test('diagnostics channels tell of each request while somebody listens', async (
       { channel: 'error', message: { ...second, durationMs, error } },
     ]);
   }
+});
+
+test('a client with middleware of its own is used as it is, which is said when lean was asked for', async () => {
+  const { client, ebs } = await startLocalService();
+  const seen: string[] = [];
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      seen.push(context.commandName ?? '');
+      return next(args);
+    },
+    { step: 'initialize', name: 'mine' },
+  );
+  const warned = once(process, 'warning');
+  const transport = chooseTransport(client, { choice: 'lean', ownsClient: false });
+  onTestFinished(() => transport.close());
+  await transport.startSnapshot({ VolumeSize: 1 });
+  expect(seen).toEqual(['StartSnapshotCommand']);
+  expect(ebs.counters().requests).toBe(1);
+  const [warning] = (await warned) as [Error];
+  expect(warning.message).toMatch(/SDK transport: it has middleware of its own/);
 });
 
 describe('of a client', () => {

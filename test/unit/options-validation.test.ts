@@ -118,6 +118,7 @@ const BAD: Case[] = [
     says: /zeroBlocks: 'omit' cannot be given together with an encrypted snapshot/,
   },
   { name: 'budget', options: { maxInFlightBytes: 1000 }, says: /of bytes, at least 524288/ },
+  { name: 'transport', options: { transport: 'fast' }, says: /must be 'lean' or 'sdk'/ },
   ...[0, -1, Number.POSITIVE_INFINITY, Number.NaN].map((maxBytesPerSecond) => ({
     name: `rate ${maxBytesPerSecond}`,
     options: { maxBytesPerSecond },

@@ -87,10 +87,10 @@ export class HttpConnection {
         outcome: undefined,
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (this.#socket.closed) {
-        this.#onClose();
-        return;
-      }
+      // Between finding the connection and this, it may have closed, or the signal aborted.
+      if (signal?.aborted === true) onAbort();
+      if (this.#socket.closed) this.#onClose();
+      if (this.#socket.destroyed) return;
       this.#write(request, this.#exchange);
       observer?.onFirstByte?.();
     });

@@ -55,6 +55,7 @@ type Send = <Input extends ServiceInputTypes, Output extends ServiceOutputTypes>
 interface HttpRequestLike extends Endpoint {
   headers: Record<string, string>;
 }
+
 /** Makes a client from the environment, with as many kept-alive sockets as requests may be in flight. */
 export function makeClient(maxSockets: number): EBSClient {
   const agent = { keepAlive: true, maxSockets };

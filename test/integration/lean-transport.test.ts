@@ -117,6 +117,19 @@ describe('connections', () => {
   });
 });
 
+test('an abort in the moment between connecting and sending is heard', async () => {
+  const server = await startRawServer({ onRequest: ({ socket }) => socket.write(STORED) });
+  const transport = lean(server.endpoint);
+  for (const index of [0, 1]) {
+    const abort = new AbortController();
+    const observer = { onSocket: () => abort.abort() };
+    await expect(
+      transport.putSnapshotBlock(put(index), { signal: abort.signal, observer }),
+    ).rejects.toMatchObject({ name: 'AbortError' });
+  }
+  expect(server.requests).toHaveLength(0);
+});
+
 test('an observer hears what happens to an attempt, in order', async () => {
   let reading: RawRequest | undefined;
   const server = await startRawServer({

@@ -1,5 +1,5 @@
 import type { EBSClient } from '@aws-sdk/client-ebs';
-import { sendEc2Query } from '../../src/transport/ec2-query.ts';
+import { ec2Request, sendEc2Query } from '../../src/transport/ec2-query.ts';
 
 interface DescribeSnapshots {
   readonly DescribeSnapshotsResponse: {
@@ -19,7 +19,7 @@ export async function storedStates(client: EBSClient): Promise<StoredState[]> {
   const document = (await sendEc2Query({
     config: client.config,
     endpoint: { protocol: protocol ?? '', hostname: hostname ?? '', port },
-    parameters: { Action: 'DescribeSnapshots' },
+    request: ec2Request({ Action: 'DescribeSnapshots' }),
   })) as DescribeSnapshots;
   const { snapshotSet } = document.DescribeSnapshotsResponse;
   const items = snapshotSet === '' ? [] : [snapshotSet.item].flat();

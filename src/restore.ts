@@ -26,7 +26,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   try {
     return await restore(plan, connection, options);
   } finally {
-    connection.transport.close();
+    await connection.transport.close();
   }
 }
 

@@ -299,7 +299,7 @@ export class SnapshotWriter extends Writable {
       // The failure that led here is the one to report; it names the snapshot that may be left behind.
       await transport.deleteSnapshot({ snapshotId }).catch(() => undefined);
     }
-    transport.close();
+    await transport.close();
   }
 
   /** An accepted snapshot may well be good, whatever stopped the waiting; one that the service failed is not. */

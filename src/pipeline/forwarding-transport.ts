@@ -34,8 +34,8 @@ export class ForwardingTransport implements Transport {
     return this.inner.deleteSnapshot(...call);
   }
 
-  close(): void {
-    this.inner.close();
+  close(): Promise<void> {
+    return this.inner.close();
   }
 }
 

@@ -121,9 +121,9 @@ class LeanUnlessObstacle implements Transport {
     return (await this.#transport).deleteSnapshot(request, options);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#chosen === undefined && this.#options.ownsClient) this.#client.destroy();
-    void this.#chosen?.then((transport) => transport.close());
+    await (await this.#chosen)?.close();
   }
 
   get #transport(): Promise<Transport> {

@@ -21,6 +21,8 @@ export class ConnectionPool {
   readonly #address: Address;
   readonly #nowMs: () => number;
   readonly #idle: IdleConnection[] = [];
+  /** Every open connection, and what resolves when it is closed. */
+  readonly #closed = new Map<HttpConnection, Promise<void>>();
   #session: Buffer | undefined;
   #isClosed = false;
 
@@ -53,10 +55,14 @@ export class ConnectionPool {
     return this.#exchange(await this.#open(options), request, options);
   }
 
-  /** Closes every idle connection now, and every other as soon as its request has ended. */
-  close(): void {
+  /**
+   * Closes every idle connection now, and every other as soon as its request has ended. Resolves when the last one is
+   * closed.
+   */
+  async close(): Promise<void> {
     this.#isClosed = true;
     for (const { connection } of this.#idle.splice(0)) connection.destroy();
+    await Promise.all(this.#closed.values());
   }
 
   #takeIdle(): IdleConnection | undefined {
@@ -73,7 +79,11 @@ export class ConnectionPool {
       onRead: (bytes) => connection.take(bytes),
     });
     const connection = new HttpConnection(socket, this.#address);
-    connection.onceClosed(() => this.#forget(connection));
+    const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
+    this.#closed.set(
+      connection,
+      closed.then(() => this.#forget(connection)),
+    );
     observer?.onSocket?.({ isFresh: true, connectMs });
     return connection;
   }
@@ -92,6 +102,7 @@ export class ConnectionPool {
   }
 
   #forget(connection: HttpConnection): void {
+    this.#closed.delete(connection);
     const at = this.#idle.findIndex((idle) => idle.connection === connection);
     if (at >= 0) this.#idle.splice(at, 1);
   }

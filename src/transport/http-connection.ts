@@ -61,9 +61,10 @@ export class HttpConnection {
     return this.#isUnanswered;
   }
 
-  /** Calls back when the connection is closed. */
+  /** Calls back when the connection is closed, at once when it is already. */
   onceClosed(callback: () => void): void {
-    this.#socket.once('close', callback);
+    if (this.#socket.closed) callback();
+    else this.#socket.once('close', callback);
   }
 
   /**

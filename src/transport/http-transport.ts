@@ -116,11 +116,10 @@ export class HttpTransport implements Transport {
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true;
-    this.#channels.ebs?.close();
-    this.#channels.ec2?.close();
     if (this.#ownsClient) this.#client.destroy();
+    await Promise.all([this.#channels.ebs?.close(), this.#channels.ec2?.close()]);
   }
 
   #call<T>(
@@ -162,7 +161,7 @@ export class HttpTransport implements Transport {
     });
     // Calls that came together resolved the same settings; the first to be ready is used by all.
     this.#channels[service] ??= channel;
-    if (this.#isClosed) channel.close();
+    if (this.#isClosed) void channel.close();
     return this.#channels[service];
   }
 }

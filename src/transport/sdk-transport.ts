@@ -210,8 +210,9 @@ export class SdkTransport implements Transport {
     );
   }
 
-  close(): void {
+  close(): Promise<void> {
     if (this.#ownsClient) this.#client.destroy();
+    return Promise.resolve();
   }
 
   #call<T>(

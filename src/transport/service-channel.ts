@@ -50,8 +50,8 @@ export class ServiceChannel {
     return { answer, refusal, isClockCorrected };
   }
 
-  /** Closes the connections; those in use when their request has ended. */
-  close(): void {
-    this.#pool.close();
+  /** Closes the connections, those in use when their request has ended, and resolves when they are closed. */
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 }

@@ -114,6 +114,9 @@ export interface Transport {
   getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer>;
   /** EC2's DeleteSnapshot: the EBS direct APIs have no call to give a snapshot up. */
   deleteSnapshot(request: { readonly snapshotId: string }, options?: CallOptions): Promise<void>;
-  /** Closes the sockets that the transport opened itself; those of a client handed in stay. */
-  close(): void;
+  /**
+   * Closes the sockets that the transport opened itself; those of a client handed in stay. Resolves when they are
+   * closed.
+   */
+  close(): Promise<void>;
 }

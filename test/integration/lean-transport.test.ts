@@ -84,7 +84,7 @@ describe('connections', () => {
     for (const { socket } of waiting) socket.write(STORED);
     await Promise.all(puts);
     expect(server.openCount()).toBe(20);
-    transport.close();
+    await transport.close();
     await expect.poll(() => server.openCount()).toBe(0);
   });
 

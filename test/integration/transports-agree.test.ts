@@ -118,7 +118,7 @@ async function runThrough(make: (client: EBSClient) => Transport, seed: number):
   const requests = watchRequests();
   const transport = make(client);
   const results = await operate(transport, seed);
-  transport.close();
+  await transport.close();
   const wire = requests
     // How often the state is asked for depends on time alone.
     .filter((request, i) => !(request.includes('/completion/') && request === requests[i - 1]))

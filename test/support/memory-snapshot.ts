@@ -90,8 +90,9 @@ export class MemorySnapshot implements Transport {
     throw new Error('a restore deletes no snapshot');
   }
 
-  close(): void {
+  close(): Promise<void> {
     // Nothing is open.
+    return Promise.resolve();
   }
 
   #page({ pageToken, startingBlockIndex = 0 }: ListBlocksRequest): BlockPage {

@@ -30,7 +30,7 @@ async function list() {
     console.log(`${group}: ${Object.keys(benchmarks).join(', ')}`);
     for (const name of Object.keys(benchmarks)) {
       const { summary } = await loadBenchmark(name);
-      console.log(`  ${name.padEnd(12)} ${summary}`);
+      console.log(`  ${name.padEnd(13)} ${summary}`);
     }
   }
   console.log('\nnpm run bench -- NAME... [--json FILE] [--rounds N]');

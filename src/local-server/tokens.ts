@@ -102,16 +102,16 @@ export class Tokens {
   }
 
   #mac(token: Buffer): Buffer {
-    return createHmac('sha256', this.#key)
-      .update(token.subarray(0, token.length - MAC_SIZE))
-      .digest();
+    const signed = token.subarray(0, token.length - MAC_SIZE);
+    return createHmac('sha256', this.#key).update(signed).digest();
   }
 }
 
+/** Random bytes that no token has yet; one draw from the system costs more than the rest of a token. */
 const chance = Buffer.alloc(4096);
 let chanceUsed = chance.length;
 
-/** The random bytes keep tokens of one block apart. They are drawn in bulk: one draw costs as much as a whole token. */
+/** Begins a token; its random bytes keep two tokens of one block apart. */
 function emptyToken(form: typeof BLOCK_TOKEN): Buffer {
   const token = Buffer.alloc(form.size);
   token.set(form.head);
@@ -120,7 +120,7 @@ function emptyToken(form: typeof BLOCK_TOKEN): Buffer {
     randomFillSync(chance);
     chanceUsed = 0;
   }
-  chance.copy(token, form.random, chanceUsed, chanceUsed + count);
+  token.set(chance.subarray(chanceUsed, chanceUsed + count), form.random);
   chanceUsed += count;
   return token;
 }

@@ -22,6 +22,11 @@ test('a block token opens its block until it expires', () => {
   );
 });
 
+test('no two tokens of one block are alike', () => {
+  const made = Array.from({ length: 1000 }, () => tokens.forBlock(BLOCK, NOW));
+  expect(new Set(made).size).toBe(1000);
+});
+
 test('a page token opens its listing until it expires', () => {
   const token = tokens.forPage({ ...LISTING, nextIndex: 2 ** 27 }, NOW);
   expect(tokens.openPage(token, LISTING, NOW)).toBe(2 ** 27);

@@ -25,6 +25,14 @@ export interface StoreIdentity {
   readonly tokenKey: string;
 }
 
+/** What the marker says. */
+interface Marker {
+  readonly format: string;
+  readonly version: number;
+  /** What was found lost, once it was. */
+  readonly damage?: string;
+}
+
 /** An opened and locked folder. */
 export interface StoreFolder {
   readonly metadata: Metadata;
@@ -51,6 +59,7 @@ export async function openStoreFolder(directory: string): Promise<StoreFolder> {
   await volumes.prepare();
   const metadata = await openMetadata(directory);
   try {
+    await checkRecovery(directory);
     const identity = await readIdentity(metadata);
     if (identity !== undefined) return { metadata, volumes, identity };
     if (!isNew && !(await volumes.isEmpty())) {
@@ -79,10 +88,7 @@ async function claim(directory: string): Promise<boolean> {
         `${directory} is not a folder of the local EBS service: it holds other files.`,
       );
     }
-    // Renamed into place, so that a crash leaves either no marker or a whole one.
-    const marker = `${JSON.stringify({ format: 'ebs-local', version: FORMAT_VERSION })}\n`;
-    await writeFile(join(directory, `${MARKER}.new`), marker);
-    await rename(join(directory, `${MARKER}.new`), join(directory, MARKER));
+    await writeMarker(directory);
     return true;
   } catch (error) {
     if (error instanceof StoreError) throw error;
@@ -94,10 +100,18 @@ async function claim(directory: string): Promise<boolean> {
   }
 }
 
+/** Renamed into place, so that a crash leaves either the marker that was there or a whole new one. */
+async function writeMarker(directory: string, facts: Partial<Marker> = {}): Promise<void> {
+  const marker: Marker = { format: 'ebs-local', version: FORMAT_VERSION, ...facts };
+  await writeFile(join(directory, `${MARKER}.new`), `${JSON.stringify(marker)}\n`);
+  await rename(join(directory, `${MARKER}.new`), join(directory, MARKER));
+}
+
 function checkMarker(directory: string, text: string): void {
   let version: unknown;
+  let damage: unknown;
   try {
-    ({ version } = JSON.parse(text) as { version?: unknown });
+    ({ version, damage } = JSON.parse(text) as Partial<Marker>);
   } catch (error) {
     throw new StoreError('STORE_DAMAGED', `${directory} is damaged: ${MARKER} is no JSON.`, error);
   }
@@ -107,6 +121,23 @@ function checkMarker(directory: string, text: string): void {
       `${directory} has format version ${String(version)}, this release reads ${FORMAT_VERSION}.`,
     );
   }
+  if (typeof damage === 'string') {
+    throw new StoreError('STORE_DAMAGED', `${directory} is damaged: ${damage}.`);
+  }
+}
+
+/**
+ * LevelDB opens without the records of its log that it cannot read, and says so in its file LOG alone. The log is gone by
+ * then, so the marker remembers.
+ * @throws {StoreError} when records are lost.
+ */
+async function checkRecovery(directory: string): Promise<void> {
+  const report = await readFile(join(directory, 'metadata', 'LOG'), 'utf8');
+  const lost = /dropping (\d+) bytes/.exec(report)?.[1];
+  if (lost === undefined) return;
+  const damage = `${lost} bytes of its metadata cannot be read`;
+  await writeMarker(directory, { damage });
+  throw new StoreError('STORE_DAMAGED', `${directory} is damaged: ${damage}.`);
 }
 
 async function openMetadata(directory: string): Promise<Metadata> {

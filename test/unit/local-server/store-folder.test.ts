@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -95,6 +95,15 @@ test('a format of the future', async () => {
   );
 });
 
+/** Changes bytes all over the files whose names contain `part`. */
+async function spoil(folder: string, part: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((file) => file.includes(part))) {
+    const bytes = await readFile(join(folder, name));
+    for (let at = 0; at < bytes.length; at += 32) bytes[at] = ~(bytes[at] ?? 0) & 0xff;
+    await writeFile(join(folder, name), bytes);
+  }
+}
+
 test.each<[string, (directory: string) => Promise<void>]>([
   ['no metadata', (directory) => rm(join(directory, 'metadata'), { recursive: true })],
   [
@@ -105,6 +114,10 @@ test.each<[string, (directory: string) => Promise<void>]>([
       await Promise.all(names.map((name) => rm(join(folder, name))));
     },
   ],
+  ...['CURRENT', 'MANIFEST', '.log'].map((part): [string, (directory: string) => Promise<void>] => [
+    `a wrong byte in each block of ${part}`,
+    (directory) => spoil(join(directory, 'metadata'), part),
+  ]),
   [
     'no bytes',
     async (directory) => {
@@ -129,6 +142,25 @@ test.each<[string, (directory: string) => Promise<void>]>([
     code: 'STORE_DAMAGED',
     message: expect.stringMatching(/^\S+ is damaged: .+\.$/) as string,
   });
+});
+
+test('records that the metadata has lost are reported each time, not only the first', async () => {
+  const directory = await temporaryFolder();
+  const store = await SnapshotStore.open(directory);
+  const snapshot = await create(store);
+  for (let index = 0; index < 20; index += 1) await put(store, snapshot, index, index + 1);
+  await store.close();
+  const folder = join(directory, 'metadata');
+  const log = join(folder, (await readdir(folder)).find((name) => name.endsWith('.log')) ?? '');
+  const bytes = await readFile(log);
+  const middle = Math.floor(bytes.length / 2);
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  await writeFile(log, bytes);
+  for (let time = 0; time < 2; time += 1) {
+    await expect(SnapshotStore.open(directory)).rejects.toThrow(
+      /^\S+ is damaged: \d+ bytes of its metadata cannot be read\.$/,
+    );
+  }
 });
 
 test('everything is there again after a restart', async () => {

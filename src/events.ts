@@ -1,3 +1,4 @@
+import type { Brake } from './pipeline/limiter.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 
 /** How far an upload or a restore has come. Emitted at most ten times a second, and once at the end. */
@@ -16,6 +17,8 @@ export interface Progress {
   readonly omittedBlocks: number;
   /** Requests under way now. */
   readonly inFlight: number;
+  /** What keeps the job from being faster now; absent before its first block. */
+  readonly limitedBy?: Brake;
   /** Attempts repeated so far. */
   readonly retries: number;
   /** Milliseconds since the job began. */

@@ -9,7 +9,7 @@ export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
 export interface Limits {
   /** Bytes of block buffers held at one time, at least one block (524,288). Default 128 MiB. */
   readonly maxInFlightBytes?: number;
-  /** Requests a second, retries included. Default: the service's own 1000 a snapshot. */
+  /** Requests a second, retries included. Default: no cap; the service's quotas are found and kept to. */
   readonly maxRequestsPerSecond?: number;
   /** Bytes of blocks a second, retries included. Default: no cap. */
   readonly maxBytesPerSecond?: number;

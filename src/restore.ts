@@ -63,6 +63,7 @@ async function restore(
         zeroBlocks: counts.zeroBlocks + counts.absentBlocks,
         omittedBlocks: counts.absentBlocks,
         inFlight: connection.inFlight,
+        ...(connection.limitedBy === undefined ? {} : { limitedBy: connection.limitedBy }),
         retries: connection.retries,
         elapsedMs: clock.now() - startedAtMs,
       }),

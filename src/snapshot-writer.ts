@@ -123,6 +123,7 @@ export class SnapshotWriter extends Writable {
     const { blocksSent = 0, zeroBlocks = 0, omittedBlocks = 0 } = this.#pipeline?.counts ?? {};
     const { sourceSizeBytes: bytesTotal } = this.#options;
     const bytesDone = (blocksSent + omittedBlocks) * BLOCK_SIZE;
+    const { limitedBy } = this.#connection;
     return {
       bytesDone: Math.min(bytesDone, bytesTotal ?? bytesDone),
       ...(bytesTotal === undefined ? {} : { bytesTotal }),
@@ -131,6 +132,7 @@ export class SnapshotWriter extends Writable {
       zeroBlocks,
       omittedBlocks,
       inFlight: this.#connection.inFlight,
+      ...(limitedBy === undefined ? {} : { limitedBy }),
       retries: this.#connection.retries,
       elapsedMs: this.#connection.clock.now() - this.#startedAtMs,
     };

@@ -1,5 +1,5 @@
 import { BLOCK_SIZE } from '../base/constants.ts';
-import { ThrottleError } from '../base/errors.ts';
+import { ServiceError, SnapshotError, ThrottleError, TransportError } from '../base/errors.ts';
 import type {
   BlockAnswer,
   CallOptions,
@@ -8,31 +8,68 @@ import type {
   Transport,
 } from '../transport/transport.ts';
 import { ForwardingTransport } from './forwarding-transport.ts';
-import type { Gate } from './gate.ts';
+import type { GatePass } from './shared-gates.ts';
 import type { Outcome } from './window.ts';
 
-/** Lets the calls that carry a block through the gate one by one; the few other calls pass freely. */
-export class AdmittingTransport extends ForwardingTransport {
-  readonly #gate: Gate;
+/** The calls that carry a block. The two directions have quotas and ways of their own. */
+export type BlockOperation = 'PutSnapshotBlock' | 'GetSnapshotBlock';
 
-  constructor(inner: Transport, gate: Gate) {
+/** Gets a job its place at the gate of one direction. */
+export type JoinGate = (operation: BlockOperation, snapshotId: string) => Promise<GatePass>;
+
+/** Lets the calls that carry a block through their gate one by one; the few other calls pass freely. */
+export class AdmittingTransport extends ForwardingTransport {
+  readonly #join: JoinGate;
+  readonly #passes = new Map<BlockOperation, Promise<GatePass>>();
+
+  constructor(inner: Transport, join: JoinGate) {
     super(inner);
-    this.#gate = gate;
+    this.#join = join;
   }
 
   override putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
-    return this.#admitted(() => this.inner.putSnapshotBlock(request, options), options);
+    return this.#admitted(
+      this.#pass('PutSnapshotBlock', request.snapshotId),
+      (observed) => this.inner.putSnapshotBlock(request, observed),
+      options,
+    );
   }
 
   override getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
-    return this.#admitted(() => this.inner.getSnapshotBlock(request, options), options);
+    return this.#admitted(
+      this.#pass('GetSnapshotBlock', request.snapshotId),
+      (observed) => this.inner.getSnapshotBlock(request, observed),
+      options,
+    );
   }
 
-  async #admitted<T>(call: () => Promise<T>, options: CallOptions = {}): Promise<T> {
+  override close(): Promise<void> {
+    for (const pass of this.#passes.values()) {
+      pass.then(
+        (joined) => joined.leave(),
+        () => undefined,
+      );
+    }
+    this.#passes.clear();
+    return super.close();
+  }
+
+  #pass(operation: BlockOperation, snapshotId: string): Promise<GatePass> {
+    let pass = this.#passes.get(operation);
+    if (pass === undefined) this.#passes.set(operation, (pass = this.#join(operation, snapshotId)));
+    return pass;
+  }
+
+  async #admitted<T>(
+    pass: Promise<GatePass>,
+    call: (options: CallOptions) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
     const { signal, attempt = 1 } = options;
-    const admission = await this.#gate.enter({ bytes: BLOCK_SIZE, isRetry: attempt > 1, signal });
+    const { gate, line } = await pass;
+    const admission = await gate.enter(line, { bytes: BLOCK_SIZE, isRetry: attempt > 1, signal });
     try {
-      const answer = await call();
+      const answer = await call({ ...options, observer: admission.observer });
       admission.leave('ok');
       return answer;
     } catch (error) {
@@ -42,7 +79,13 @@ export class AdmittingTransport extends ForwardingTransport {
   }
 }
 
-function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outcome {
+/** What a failure says of the path, the quotas and the service. */
+export function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outcome {
   if (signal?.aborted === true) return 'cancelled';
-  return error instanceof ThrottleError ? 'throttled' : 'failed';
+  if (error instanceof ThrottleError) return `throttled-${error.scope}`;
+  if (!(error instanceof SnapshotError) || !error.retryable) return 'fatal';
+  if (error instanceof TransportError) return 'reset';
+  // Refused as the caller's mistake, and yet worth another try: the body was cut or slowed down on its way.
+  const isRefused = error instanceof ServiceError && (error.statusCode ?? 0) < 500;
+  return isRefused && error.retryClass === 'transient' ? 'bad-read' : 'server-error';
 }

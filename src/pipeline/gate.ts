@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import { abortError } from '../base/errors.ts';
-import type { TokenBucket } from './token-bucket.ts';
-import type { Outcome, Window } from './window.ts';
+import type { AttemptObserver } from '../transport/transport.ts';
+import type { Governor, Ticket } from './governor.ts';
+import type { LineOptions, Waiter, WaitingLine } from './waiting-line.ts';
+import type { Outcome } from './window.ts';
 
 /** What an attempt asks of the gate. */
 export interface AdmissionRequest {
@@ -14,112 +16,104 @@ export interface AdmissionRequest {
 
 /** An admitted attempt; `leave` must be called once. */
 export interface Admission {
+  /** To be told of the attempt's progress. */
+  readonly observer: AttemptObserver;
   leave(outcome: Outcome): void;
 }
 
-interface Waiter {
-  readonly bytes: number;
-  readonly admit: (admission: Admission) => void;
-}
-
-/** Where an attempt waits until the window and every rate cap let it through. */
+/** Where the attempts of all jobs wait until the governor lets them through: it lends the pure law a clock and promises. */
 export class Gate {
-  readonly #window: Window;
-  readonly #requests: TokenBucket;
-  readonly #bytes: TokenBucket | undefined;
+  readonly #governor: Governor;
   readonly #clock: Clock;
-  readonly #retries: Waiter[] = [];
-  readonly #fresh: Waiter[] = [];
-  #inFlight = 0;
-  #timer: AbortController | undefined;
+  #timer: { readonly atMs: number; readonly abort: AbortController } | undefined;
 
-  constructor(options: {
-    readonly window: Window;
-    /** Paces attempts. */
-    readonly requests: TokenBucket;
-    /** Paces bytes; absent: no cap. */
-    readonly bytes?: TokenBucket | undefined;
-    readonly clock: Clock;
-  }) {
-    this.#window = options.window;
-    this.#requests = options.requests;
-    this.#bytes = options.bytes;
-    this.#clock = options.clock;
+  constructor({ governor, clock }: { readonly governor: Governor; readonly clock: Clock }) {
+    this.#governor = governor;
+    this.#clock = clock;
   }
 
-  /** Attempts admitted and not yet ended. */
-  get inFlight(): number {
-    return this.#inFlight;
+  /** Whether no job is left. */
+  get isDeserted(): boolean {
+    return this.#governor.lineCount === 0;
+  }
+
+  /** Lets a job join; its attempts wait in the line that it gets. */
+  join(options: LineOptions): WaitingLine {
+    return this.#governor.join(options, this.#clock.now());
+  }
+
+  /** Takes a job out, none of whose attempts wait any more. */
+  leave(line: WaitingLine): void {
+    this.#governor.leave(line);
+    this.#pump();
   }
 
   /**
    * Resolves when the attempt may start.
    * @throws AbortError as soon as the signal aborts.
    */
-  enter({ bytes, isRetry, signal }: AdmissionRequest): Promise<Admission> {
+  enter(line: WaitingLine, { bytes, isRetry, signal }: AdmissionRequest): Promise<Admission> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(abortError(signal));
         return;
       }
-      const queue = isRetry ? this.#retries : this.#fresh;
       const onAbort = (): void => {
-        queue.splice(queue.indexOf(waiter), 1);
-        if (this.#waiting === 0) this.#timer?.abort();
+        line.remove(waiter);
         reject(abortError(signal));
+        // Not before: it would let others through that the same signal is about to end.
+        if (line.length === 0) this.#pump();
       };
       const waiter: Waiter = {
         bytes,
-        admit: (admission) => {
+        isRetry,
+        admit: (ticket) => {
           signal?.removeEventListener('abort', onAbort);
-          resolve(admission);
+          resolve(this.#admission(ticket));
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      queue.push(waiter);
+      line.add(waiter);
       this.#pump();
     });
   }
 
-  get #waiting(): number {
-    return this.#retries.length + this.#fresh.length;
+  #admission(ticket: Ticket): Admission {
+    const { attempt } = ticket;
+    const now = (): number => this.#clock.now();
+    return {
+      observer: {
+        onSocket: (facts) => attempt.onSocket(facts),
+        onFirstByte: () => attempt.onFirstByte(now()),
+        onFlushed: () => attempt.onFlushed(now()),
+      },
+      leave: (outcome) => {
+        ticket.end(outcome, now());
+        this.#pump();
+      },
+    };
   }
 
   #pump(): void {
-    while (this.#waiting > 0 && this.#inFlight < this.#window.limit) {
-      const now = this.#clock.now();
-      const waitMs = Math.max(this.#requests.waitMs(now), this.#bytes?.waitMs(now) ?? 0);
-      if (waitMs > 0) {
-        this.#pumpIn(waitMs);
-        return;
-      }
-      const waiter = this.#retries.shift() ?? this.#fresh.shift();
-      if (waiter !== undefined) this.#admit(waiter, now);
+    const nowMs = this.#clock.now();
+    const waitMs = this.#governor.pump(nowMs);
+    if (waitMs === undefined) {
+      this.#timer?.abort.abort();
+      this.#timer = undefined;
+    } else if (this.#timer === undefined || nowMs + waitMs < this.#timer.atMs) {
+      this.#timer?.abort.abort();
+      this.#pumpIn(waitMs, nowMs);
     }
   }
 
-  #admit(waiter: Waiter, nowMs: number): void {
-    this.#requests.take(1);
-    this.#bytes?.take(waiter.bytes);
-    this.#inFlight += 1;
-    const attempt = this.#window.start(nowMs);
-    waiter.admit({
-      leave: (outcome) => {
-        this.#inFlight -= 1;
-        attempt.end(outcome, this.#clock.now());
-        this.#pump();
-      },
-    });
-  }
-
-  #pumpIn(waitMs: number): void {
-    if (this.#timer !== undefined) return;
-    const timer = new AbortController();
+  #pumpIn(waitMs: number, nowMs: number): void {
+    const timer = { atMs: nowMs + waitMs, abort: new AbortController() };
     this.#timer = timer;
     const wake = (): void => {
+      if (this.#timer !== timer) return;
       this.#timer = undefined;
       this.#pump();
     };
-    this.#clock.sleep(waitMs, timer.signal).then(wake, wake);
+    this.#clock.sleep(waitMs, timer.abort.signal).then(wake, () => undefined);
   }
 }

@@ -44,10 +44,16 @@ export interface RetryingOptions {
 export class RetryingTransport extends ForwardingTransport {
   readonly #options: RetryingOptions;
   #visibilityEndsAtMs = -Infinity;
+  #asleep = 0;
 
   constructor(inner: Transport, options: RetryingOptions) {
     super(inner);
     this.#options = options;
+  }
+
+  /** Calls that wait for their time to be repeated. */
+  get asleep(): number {
+    return this.#asleep;
   }
 
   /** Says that a snapshot came into being now, so that for a while "not found" means "not yet known everywhere". */
@@ -141,7 +147,8 @@ export class RetryingTransport extends ForwardingTransport {
         error.attempts = attempt;
         if (delayMs === undefined) throw error;
         this.#options.onRetry({ ...call, blockIndex: call.blockIndex, attempt, delayMs, error });
-        await clock.sleep(delayMs, options?.signal);
+        this.#asleep += 1;
+        await clock.sleep(delayMs, options?.signal).finally(() => (this.#asleep -= 1));
       }
     }
   }

@@ -10,10 +10,17 @@ export class TokenBucket {
   #tokens = 0;
   #refilledAtMs: number;
 
-  /** @param options.ratePerSecond - amount a second, above 0. */
+  /** @param options.ratePerSecond - amount a second, above 0; Infinity paces nothing. */
   constructor(options: { readonly ratePerSecond: number; readonly nowMs: number }) {
     this.#ratePerMs = options.ratePerSecond / 1000;
     this.#refilledAtMs = options.nowMs;
+  }
+
+  /** Changes the rate from now on; what is in the bucket, or owed, stays. */
+  setRate(ratePerSecond: number, nowMs: number): void {
+    this.#refill(nowMs);
+    this.#ratePerMs = ratePerSecond / 1000;
+    this.#refill(nowMs);
   }
 
   /** Milliseconds until an amount may pass; 0 when it may now. */
@@ -30,9 +37,12 @@ export class TokenBucket {
   }
 
   #refill(nowMs: number): void {
-    const depth = this.#ratePerMs * DEPTH_MS;
-    const refilled = this.#tokens + (nowMs - this.#refilledAtMs) * this.#ratePerMs;
-    this.#tokens = Math.min(depth, refilled);
+    const passedMs = nowMs - this.#refilledAtMs;
     this.#refilledAtMs = nowMs;
+    if (this.#ratePerMs === Infinity) {
+      this.#tokens = 0;
+      return;
+    }
+    this.#tokens = Math.min(this.#ratePerMs * DEPTH_MS, this.#tokens + passedMs * this.#ratePerMs);
   }
 }

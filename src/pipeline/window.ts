@@ -1,9 +1,24 @@
-/** How an attempt ended, as far as a control law cares. */
-export type Outcome = 'ok' | 'throttled' | 'failed' | 'cancelled';
+/** How an attempt ended, as far as the control law cares. A path that was found dead ends its attempts as resets. */
+export type Outcome =
+  | 'ok'
+  | 'throttled-snapshot'
+  | 'throttled-account'
+  | 'server-error'
+  | 'bad-read'
+  | 'reset'
+  | 'timeout'
+  | 'cancelled'
+  | 'fatal';
 
-/** One attempt that a window was told of. */
+/** One attempt that a window was told of. Only `end` is certain: the rest is told by transports that know it. */
 export interface WindowAttempt {
-  /** To be called once, when the attempt has ended. */
+  /** The attempt has a socket; `isFresh`: one that was opened for it. */
+  onSocket(facts: { readonly isFresh: boolean }): void;
+  /** The first byte of the request was handed to the socket. */
+  onFirstByte(nowMs: number): void;
+  /** The kernel has taken the last byte of the request. */
+  onFlushed(nowMs: number): void;
+  /** The attempt has ended; to be told once. */
   end(outcome: Outcome, nowMs: number): void;
 }
 
@@ -11,22 +26,6 @@ export interface WindowAttempt {
 export interface Window {
   /** Requests that may be in flight now, at least 1. */
   readonly limit: number;
-  /** Tells the law that an attempt was admitted at `nowMs`. */
+  /** Tells the law that an attempt was dispatched at `nowMs`. */
   start(nowMs: number): WindowAttempt;
 }
-
-/** A window that never moves. */
-export class FixedWindow implements Window {
-  readonly limit: number;
-
-  /** @param limit - requests in flight, at least 1. */
-  constructor(limit: number) {
-    this.limit = Math.max(1, Math.floor(limit));
-  }
-
-  start(): WindowAttempt {
-    return UNOBSERVED;
-  }
-}
-
-const UNOBSERVED: WindowAttempt = { end: () => undefined };

@@ -1,35 +1,41 @@
 import { describe, expect, test } from 'vitest';
 import { Gate, type Admission } from '../../../src/pipeline/gate.ts';
-import { TokenBucket } from '../../../src/pipeline/token-bucket.ts';
-import { FixedWindow } from '../../../src/pipeline/window.ts';
+import { Governor } from '../../../src/pipeline/governor.ts';
 import { FakeClock, settled } from '../../support/fake-clock.ts';
+import { FixedWindow } from '../../support/fixed-window.ts';
 
-function makeGate({ window = 2, requestsPerSecond = 1e6, bytesPerSecond = 0 } = {}) {
+function makeGate({ window = 2, requestsPerSecond = 1e6, bytesPerSecond = 1e12 } = {}) {
   const clock = new FakeClock();
-  const bucket = (ratePerSecond: number) => new TokenBucket({ ratePerSecond, nowMs: 0 });
-  const gate = new Gate({
+  const governor = new Governor({
     window: new FixedWindow(window),
-    requests: bucket(requestsPerSecond),
-    bytes: bytesPerSecond > 0 ? bucket(bytesPerSecond) : undefined,
-    clock,
+    accountPerSecond: Infinity,
+    snapshotPerSecond: Infinity,
+    nowMs: 0,
+  });
+  const gate = new Gate({ governor, clock });
+  const line = gate.join({
+    snapshotId: 'snap-1',
+    caps: { requestsPerSecond, bytesPerSecond },
+    memoryBlocks: 2000,
+    retriesAsleep: () => 0,
   });
   const admitted: string[] = [];
   const admissions: Admission[] = [];
   const enter = (name: string, isRetry = false, signal?: AbortSignal) =>
-    gate.enter({ bytes: 1000, isRetry, signal }).then((admission) => {
+    gate.enter(line, { bytes: 1000, isRetry, signal }).then((admission) => {
       admitted.push(name);
       admissions.push(admission);
     });
-  return { clock, gate, admitted, admissions, enter };
+  return { clock, gate, line, admitted, admissions, enter };
 }
 
 describe('Gate', () => {
   test('never admits more than the window', async () => {
-    const { clock, gate, admitted, admissions, enter } = makeGate({ window: 2 });
+    const { clock, line, admitted, admissions, enter } = makeGate({ window: 2 });
     for (const name of ['a', 'b', 'c', 'd']) void enter(name);
     await clock.advance(1);
     expect(admitted).toEqual(['a', 'b']);
-    expect(gate.inFlight).toBe(2);
+    expect(line.inFlight).toBe(2);
     admissions[0]?.leave('ok');
     await clock.advance(1);
     expect(admitted).toEqual(['a', 'b', 'c']);
@@ -41,7 +47,7 @@ describe('Gate', () => {
     void enter('fresh');
     void enter('retry', true);
     await clock.advance(1);
-    admissions[0]?.leave('failed');
+    admissions[0]?.leave('reset');
     await clock.advance(1);
     expect(admitted).toEqual(['first', 'retry']);
   });
@@ -60,6 +66,33 @@ describe('Gate', () => {
     await clock.advance(2000);
     expect(admitted.length).toBeGreaterThanOrEqual(20);
     expect(admitted.length).toBeLessThanOrEqual(22);
+  });
+
+  test('obeys a cap that is changed while attempts wait', async () => {
+    const { clock, line, admitted, enter } = makeGate({ window: 1000, requestsPerSecond: 10 });
+    for (let i = 0; i < 500; i += 1) void enter(String(i));
+    await clock.advance(1000);
+    const before = admitted.length;
+    line.caps.set({ requestsPerSecond: 100 }, clock.now());
+    await clock.advance(1100);
+    expect(admitted.length - before).toBeGreaterThanOrEqual(100);
+    expect(admitted.length - before).toBeLessThanOrEqual(114);
+  });
+
+  test('goes on with another job while one has no tokens', async () => {
+    const { clock, gate, admitted, enter } = makeGate({ window: 1000, requestsPerSecond: 1 });
+    const free = gate.join({
+      snapshotId: 'snap-2',
+      caps: {},
+      memoryBlocks: 10,
+      retriesAsleep: () => 0,
+    });
+    for (const name of ['a', 'b', 'c']) void enter(name);
+    const request = { bytes: 1000, isRetry: false, signal: undefined };
+    const others = [1, 2, 3].map(() => gate.enter(free, request));
+    await clock.advance(1);
+    await Promise.all(others);
+    expect(admitted).toEqual(['a']);
   });
 
   test('drops a waiter whose signal aborts, and the timer with the last one', async () => {

@@ -1,0 +1,26 @@
+/**
+ * Random static paths. All seeds up to 920 are spent. On fresh ones, each set of 120 measured once and followed by a
+ * change, 118, 116, 115, 118 and 118 reached 97 %; seeds 801 to 920, measured last with nothing changed since, 117,
+ * worst 94.0 %. Whoever tunes again must measure on new seeds, and add them here.
+ */
+import { expect, test } from 'vitest';
+import { randomScenario } from './random-path.ts';
+import { simulate } from './simulate.ts';
+
+const FIRST_SEED = 801;
+const isWhole = process.env.SIMULATION === 'whole';
+const COUNT = isWhole ? 120 : 12;
+/** Paths on which less than 97 % may be reached, and the least that may be reached on any. */
+const MISSED_MAX = isWhole ? 3 : 0;
+const ATTAINED_MIN = 0.97;
+const WORST_MIN = 0.9;
+
+test(`reaches 97 % on all but ${MISSED_MAX} of ${COUNT} random paths`, { timeout: 300_000 }, () => {
+  const runs = Array.from({ length: COUNT }, (_, index) => {
+    const seed = FIRST_SEED + index;
+    return { seed, attained: simulate(randomScenario(seed), seed).attained };
+  });
+  const missed = runs.filter(({ attained }) => attained < ATTAINED_MIN);
+  expect(missed.length, JSON.stringify(missed)).toBeLessThanOrEqual(MISSED_MAX);
+  expect(missed.filter(({ attained }) => attained < WORST_MIN)).toEqual([]);
+});

@@ -29,6 +29,8 @@ export interface Connection {
   readonly retries: number;
   /** What keeps the job from being faster; undefined before its first block. */
   readonly limitedBy: Brake | undefined;
+  /** Says that the job has no block to add any more, so that one slow request would hold up its end. */
+  enterTail(): void;
 }
 
 /** What {@link connect} needs. */
@@ -93,6 +95,9 @@ export function connect(options: ConnectOptions): Connection {
     },
     get limitedBy() {
       return pass?.line.limiter.brake;
+    },
+    enterTail: () => {
+      if (pass !== undefined) pass.line.isEnding = true;
     },
   };
 }

@@ -51,6 +51,7 @@ async function restore(
     maxInFlightBytes,
     signal,
     onChange: () => progress.changed(),
+    onTail: () => connection.enterTail(),
   });
   const { counts } = pipeline;
   const progress = new ProgressThrottle(

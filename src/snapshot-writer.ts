@@ -232,6 +232,7 @@ export class SnapshotWriter extends Writable {
       acknowledged: this.#acknowledged,
       maxInFlightBytes,
       onChange: () => this.#progress.changed(),
+      onTail: () => this.#connection.enterTail(),
       onFailure: (error) => void this.destroy(error),
     });
     return this.#pipeline;

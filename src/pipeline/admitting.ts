@@ -14,6 +14,13 @@ import type { Outcome } from './window.ts';
 /** The calls that carry a block. The two directions have quotas and ways of their own. */
 export type BlockOperation = 'PutSnapshotBlock' | 'GetSnapshotBlock';
 
+/** A call that carries a block. */
+interface BlockCall {
+  readonly operation: BlockOperation;
+  readonly snapshotId: string;
+  readonly blockIndex: number;
+}
+
 /** Gets a job its place at the gate of one direction. */
 export type JoinGate = (operation: BlockOperation, snapshotId: string) => Promise<GatePass>;
 
@@ -29,7 +36,7 @@ export class AdmittingTransport extends ForwardingTransport {
 
   override putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
     return this.#admitted(
-      this.#pass('PutSnapshotBlock', request.snapshotId),
+      { operation: 'PutSnapshotBlock', ...request },
       (observed) => this.inner.putSnapshotBlock(request, observed),
       options,
     );
@@ -37,7 +44,7 @@ export class AdmittingTransport extends ForwardingTransport {
 
   override getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
     return this.#admitted(
-      this.#pass('GetSnapshotBlock', request.snapshotId),
+      { operation: 'GetSnapshotBlock', ...request },
       (observed) => this.inner.getSnapshotBlock(request, observed),
       options,
     );
@@ -54,29 +61,38 @@ export class AdmittingTransport extends ForwardingTransport {
     return super.close();
   }
 
-  #pass(operation: BlockOperation, snapshotId: string): Promise<GatePass> {
+  #pass({ operation, snapshotId }: BlockCall): Promise<GatePass> {
     let pass = this.#passes.get(operation);
     if (pass === undefined) this.#passes.set(operation, (pass = this.#join(operation, snapshotId)));
     return pass;
   }
 
   async #admitted<T>(
-    pass: Promise<GatePass>,
+    block: BlockCall,
     call: (options: CallOptions) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
     const { signal, attempt = 1 } = options;
-    const { gate, line } = await pass;
-    const admission = await gate.enter(line, { bytes: BLOCK_SIZE, isRetry: attempt > 1, signal });
+    const { gate, line } = await this.#pass(block);
+    const admission = await gate.enter(line, { bytes: BLOCK_SIZE, attempt, signal });
+    const { observer, signal: eitherSignal } = admission;
     try {
-      const answer = await call({ ...options, observer: admission.observer });
+      const answer = await call({ ...options, observer, signal: eitherSignal });
       admission.leave('ok');
       return answer;
     } catch (error) {
-      admission.leave(outcomeOf(error, signal));
-      throw error;
+      const { stalledMs } = admission;
+      const isStalled = stalledMs !== undefined && signal?.aborted !== true;
+      admission.leave(isStalled ? 'timeout' : outcomeOf(error, signal));
+      throw isStalled ? stallError(block, stalledMs) : error;
     }
   }
+}
+
+function stallError({ operation, snapshotId, blockIndex }: BlockCall, stalledMs: number): Error {
+  const seconds = (stalledMs / 1000).toFixed(1);
+  const message = `${operation} of block ${blockIndex} was dropped: nothing moved for ${seconds} seconds`;
+  return new TransportError(message, { snapshotId, blockIndex });
 }
 
 /** What a failure says of the path, the quotas and the service. */

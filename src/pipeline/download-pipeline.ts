@@ -34,6 +34,8 @@ export interface DownloadPipelineOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after each block, or run of absent ones, is dealt with. */
   readonly onChange: () => void;
+  /** Called when no block will be asked for any more. */
+  readonly onTail: () => void;
 }
 
 /** Brings every block of a snapshot to a target. The first failure stops everything. */
@@ -70,6 +72,7 @@ export class DownloadPipeline {
     try {
       this.#throwIfFailed();
       await this.#beginAll();
+      this.#options.onTail();
     } catch (error) {
       this.#fail(error);
     } finally {

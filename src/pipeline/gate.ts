@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { abortError } from '../base/errors.ts';
 import type { AttemptObserver } from '../transport/transport.ts';
 import type { Governor, Ticket } from './governor.ts';
+import { StallWatch, type Watching } from './stall-watch.ts';
 import type { LineOptions, Waiter, WaitingLine } from './waiting-line.ts';
 import type { Outcome } from './window.ts';
 
@@ -9,8 +10,8 @@ import type { Outcome } from './window.ts';
 export interface AdmissionRequest {
   /** Bytes of body in either direction. */
   readonly bytes: number;
-  /** Retries go before fresh blocks: their buffers have been held longest. */
-  readonly isRetry: boolean;
+  /** 1 for the block's first attempt. Retries go before fresh blocks: their buffers have been held longest. */
+  readonly attempt: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -18,6 +19,10 @@ export interface AdmissionRequest {
 export interface Admission {
   /** To be told of the attempt's progress. */
   readonly observer: AttemptObserver;
+  /** Aborts the attempt: with the request's own signal, or because it has stalled. */
+  readonly signal: AbortSignal;
+  /** Milliseconds in which nothing had moved when the attempt was dropped for it; undefined unless it was. */
+  readonly stalledMs: number | undefined;
   leave(outcome: Outcome): void;
 }
 
@@ -25,11 +30,13 @@ export interface Admission {
 export class Gate {
   readonly #governor: Governor;
   readonly #clock: Clock;
+  readonly #stalls: StallWatch;
   #timer: { readonly atMs: number; readonly abort: AbortController } | undefined;
 
   constructor({ governor, clock }: { readonly governor: Governor; readonly clock: Clock }) {
     this.#governor = governor;
     this.#clock = clock;
+    this.#stalls = new StallWatch(clock);
   }
 
   /** Whether no job is left. */
@@ -52,7 +59,8 @@ export class Gate {
    * Resolves when the attempt may start.
    * @throws AbortError as soon as the signal aborts.
    */
-  enter(line: WaitingLine, { bytes, isRetry, signal }: AdmissionRequest): Promise<Admission> {
+  enter(line: WaitingLine, request: AdmissionRequest): Promise<Admission> {
+    const { bytes, attempt, signal } = request;
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(abortError(signal));
@@ -66,10 +74,10 @@ export class Gate {
       };
       const waiter: Waiter = {
         bytes,
-        isRetry,
+        isRetry: attempt > 1,
         admit: (ticket) => {
           signal?.removeEventListener('abort', onAbort);
-          resolve(this.#admission(ticket));
+          resolve(this.#admission(ticket, line, request));
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -78,16 +86,29 @@ export class Gate {
     });
   }
 
-  #admission(ticket: Ticket): Admission {
-    const { attempt } = ticket;
+  #admission(ticket: Ticket, line: WaitingLine, { attempt, signal }: AdmissionRequest): Admission {
     const now = (): number => this.#clock.now();
+    const abort = new AbortController();
+    const onAbort = (): void => abort.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    let stalledMs: number | undefined;
+    const watching = this.#stalls.start({
+      attempt,
+      isTail: () => line.isTail,
+      drop: (idleMs) => {
+        stalledMs ??= idleMs;
+        abort.abort();
+      },
+    });
     return {
-      observer: {
-        onSocket: (facts) => attempt.onSocket(facts),
-        onFirstByte: () => attempt.onFirstByte(now()),
-        onFlushed: () => attempt.onFlushed(now()),
+      observer: observerOf(ticket.attempt, watching, now),
+      signal: abort.signal,
+      get stalledMs() {
+        return stalledMs;
       },
       leave: (outcome) => {
+        signal?.removeEventListener('abort', onAbort);
+        watching.end(outcome === 'ok');
         ticket.end(outcome, now());
         this.#pump();
       },
@@ -116,4 +137,28 @@ export class Gate {
     };
     this.#clock.sleep(waitMs, timer.abort.signal).then(wake, () => undefined);
   }
+}
+
+/** Tells both the law and the watch what happens on the wire. */
+function observerOf(
+  law: Ticket['attempt'],
+  watching: Watching,
+  now: () => number,
+): Required<AttemptObserver> {
+  return {
+    onSocket: (facts) => {
+      watching.progress();
+      law.onSocket(facts);
+    },
+    onFirstByte: () => {
+      watching.progress();
+      law.onFirstByte(now());
+    },
+    onProgress: () => watching.progress(),
+    onFlushed: () => {
+      watching.progress();
+      law.onFlushed(now());
+    },
+    onAnswer: () => watching.progress(),
+  };
 }

@@ -5,7 +5,11 @@ const IDLE_MS_MAX = 60_000;
 const IDLE_LATENCIES = 3;
 /** Windows-full of others that must have completed before a request without progress counts as overtaken. */
 const OVERTAKEN_WINDOWS = 4;
-const PATH_DEAD_MS = 45_000;
+
+const TAIL_MS_MIN = 250;
+const TAIL_MEDIANS = 3;
+/** As long as no latency is known. */
+const TAIL_MS_UNKNOWN = 15_000;
 
 /** What the rule knows of one attempt. */
 export interface Watched {
@@ -13,30 +17,26 @@ export interface Watched {
   readonly completedAtStart: number;
   /** When a byte last moved in either direction; the start, while none has. */
   readonly progressAtMs: number;
+  /** 1 for the block's first attempt. */
+  readonly attempt: number;
+  /** Whether nothing of the job waits any more, so that the slowest attempts decide when it ends. */
+  readonly isTail: boolean;
 }
 
 /**
  * Tells a stalled request from a slow path. A limit of time alone would end every request of a slow path at once; so a
- * request must also have been overtaken by several windows of others, which on a slow path nobody is. Pure: time is a
- * parameter.
+ * request must also have been overtaken by several windows of others, which on a slow path nobody is. At the tail of
+ * a job nobody is left to overtake, and a request that is late by the latencies of late is worth another try; each
+ * time it gets twice as long. Pure: time is a parameter.
  */
 export class StallRule {
   readonly #slowestMs = new OnlineQuantile(0.99);
+  readonly #medianMs = new OnlineQuantile(0.5);
   #completed = 0;
-  #completedAtMs: number;
-
-  constructor(nowMs: number) {
-    this.#completedAtMs = nowMs;
-  }
 
   /** Attempts that completed so far. */
   get completed(): number {
     return this.#completed;
-  }
-
-  /** 99th percentile of the latencies of late; undefined before the first. */
-  get slowestMs(): number | undefined {
-    return this.#slowestMs.value;
   }
 
   /** Milliseconds without progress from which on a request may count as stalled. */
@@ -46,25 +46,24 @@ export class StallRule {
   }
 
   /** Takes an attempt that the service answered well. */
-  succeeded(latencyMs: number, nowMs: number): void {
+  succeeded(latencyMs: number): void {
     this.#slowestMs.add(latencyMs);
+    this.#medianMs.add(latencyMs);
     this.#completed += 1;
-    this.#completedAtMs = nowMs;
-  }
-
-  /** Takes the start of an attempt while nothing was in flight: the path could not show life before. */
-  startedAlone(nowMs: number): void {
-    this.#completedAtMs = nowMs;
   }
 
   /** Whether `watched` is to be dropped and sent again. */
   isStalled(watched: Watched, width: number, nowMs: number): boolean {
-    if (nowMs - watched.progressAtMs < this.idleMs) return false;
+    const idleMs = nowMs - watched.progressAtMs;
+    if (watched.isTail && idleMs >= this.#tailMs(watched.attempt)) return true;
+    if (idleMs < this.idleMs) return false;
     return this.#completed - watched.completedAtStart > OVERTAKEN_WINDOWS * width;
   }
 
-  /** Whether nothing at all completes any more, so that every request is to be dropped, as resets of the path. */
-  isPathDead(lastProgressAtMs: number, nowMs: number): boolean {
-    return nowMs - Math.max(lastProgressAtMs, this.#completedAtMs) >= PATH_DEAD_MS;
+  #tailMs(attempt: number): number {
+    const { value: slowestMs = TAIL_MS_UNKNOWN } = this.#slowestMs;
+    const { value: medianMs = TAIL_MS_UNKNOWN } = this.#medianMs;
+    const lateMs = Math.min(slowestMs, TAIL_MEDIANS * medianMs);
+    return Math.max(TAIL_MS_MIN, lateMs) * 2 ** (attempt - 1);
   }
 }

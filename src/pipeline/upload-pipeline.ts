@@ -22,6 +22,8 @@ export interface UploadPipelineOptions {
   readonly maxInFlightBytes: number;
   /** Called after each block is dealt with. */
   readonly onChange: () => void;
+  /** Called when no block will be added any more. */
+  readonly onTail: () => void;
   /** Told once, at once, what stopped the pipeline; not told of {@link UploadPipeline.stop}. */
   readonly onFailure: (error: Error) => void;
 }
@@ -72,6 +74,7 @@ export class UploadPipeline {
    * @throws the failure that stopped the pipeline, after every request has ended.
    */
   async drain(): Promise<void> {
+    this.#options.onTail();
     await Promise.all(this.#outstanding.values());
     this.#throwIfFailed();
   }

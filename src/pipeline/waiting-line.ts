@@ -34,6 +34,8 @@ export class WaitingLine {
   readonly #fresh: Waiter[] = [];
   /** Attempts of this line that are under way. */
   inFlight = 0;
+  /** Whether the job has nothing to add any more but retries. */
+  isEnding = false;
 
   constructor(
     options: LineOptions,
@@ -50,6 +52,11 @@ export class WaitingLine {
   /** Attempts that wait. */
   get length(): number {
     return this.#retries.length + this.#fresh.length;
+  }
+
+  /** Whether the end of the job waits for nothing but the attempts under way. */
+  get isTail(): boolean {
+    return this.isEnding && this.length === 0;
   }
 
   add(waiter: Waiter): void {

@@ -1,12 +1,21 @@
 import { HttpConnection, type ExchangeOptions, type HttpRequest } from './http-connection.ts';
 import { openSocket, type Address } from './open-socket.ts';
 import type { HttpAnswer } from './response-parser.ts';
+import { IDLE_TIMEOUT_MS } from './time-limits.ts';
 
 /**
  * Milliseconds that a connection must have been idle for a reset to be taken for a stale connection: no server gives
  * one up sooner, so a reset before that is a failure like any other.
  */
 const STALE_AFTER_MS = 1000;
+
+/** What a pool needs beside the address. */
+export interface PoolOptions {
+  /** A clock that never goes back. */
+  readonly nowMs: () => number;
+  /** Milliseconds without a byte in either direction after which a connection is closed. Default 60,000. */
+  readonly idleTimeoutMs?: number | undefined;
+}
 
 interface IdleConnection {
   readonly connection: HttpConnection;
@@ -20,15 +29,17 @@ interface IdleConnection {
 export class ConnectionPool {
   readonly #address: Address;
   readonly #nowMs: () => number;
+  readonly #idleTimeoutMs: number;
   readonly #idle: IdleConnection[] = [];
   /** Every open connection, and what resolves when it is closed. */
   readonly #closed = new Map<HttpConnection, Promise<void>>();
   #session: Buffer | undefined;
   #isClosed = false;
 
-  constructor(address: Address, options: { readonly nowMs: () => number }) {
+  constructor(address: Address, options: PoolOptions) {
     this.#address = address;
     this.#nowMs = options.nowMs;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
   }
 
   /** Connections that wait for a request. */
@@ -78,7 +89,10 @@ export class ConnectionPool {
       onSession: (session) => (this.#session = session),
       onRead: (bytes) => connection.take(bytes),
     });
-    const connection = new HttpConnection(socket, this.#address);
+    const connection = new HttpConnection(socket, {
+      isEncrypted: this.#address.isEncrypted,
+      idleTimeoutMs: this.#idleTimeoutMs,
+    });
     const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
     this.#closed.set(
       connection,

@@ -42,11 +42,18 @@ export class HttpConnection {
   #isKeptAlive = true;
   #isUnanswered = false;
 
-  /** @param socket - connected, and handing what it reads to {@link take}. */
-  constructor(socket: Socket, options: { readonly isEncrypted: boolean }) {
+  /**
+   * @param socket - connected, and handing what it reads to {@link take}.
+   * @param options.idleTimeoutMs - milliseconds without a byte in either direction after which it is closed.
+   */
+  constructor(
+    socket: Socket,
+    options: { readonly isEncrypted: boolean; readonly idleTimeoutMs: number },
+  ) {
     this.#socket = socket;
     this.#isEncrypted = options.isEncrypted;
     socket.on('error', (error) => this.#fail(error));
+    socket.setTimeout(options.idleTimeoutMs, () => this.#fail(idleError(options.idleTimeoutMs)));
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
   }
@@ -200,6 +207,11 @@ function closedError(): Error {
   return Object.assign(new Error('The server closed the connection before it answered'), {
     code: 'ECONNRESET',
   });
+}
+
+function idleError(idleMs: number): Error {
+  const message = `Nothing moved on the connection for ${idleMs / 1000} seconds`;
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 }
 
 function noop(): void {

@@ -5,6 +5,7 @@ import { abortable } from './abortable.ts';
 import { toTypedError, type CallFacts } from './call-failure.ts';
 import { toServiceError } from './classify.ts';
 import { resolveSettings, type ClientSettings } from './client-settings.ts';
+import type { PoolOptions } from './connection-pool.ts';
 import { ec2Hostname, ec2Request, readEc2Answer } from './ec2-query.ts';
 import { published } from './request-channels.ts';
 import type { HttpAnswer } from './response-parser.ts';
@@ -44,27 +45,26 @@ interface Channels {
 
 /**
  * The calls over sockets of our own: signed with the digest that a block has already, written without a copy, and
- * answered without a stream. Region, endpoint, credentials, clock and TLS settings are an SDK client's. Time limits
- * are the caller's, through the signal; only a connection must come up in 15 seconds.
+ * answered without a stream. Region, endpoint, credentials, clock and TLS settings are an SDK client's. A connection
+ * must come up in 15 seconds and is given up after 60 in which nothing moves; other time limits are the caller's,
+ * through the signal.
  */
 export class HttpTransport implements Transport {
   readonly #client: EBSClient;
   readonly #ownsClient: boolean;
-  readonly #nowMs: () => number;
+  readonly #poolOptions: PoolOptions;
   readonly #channels: Channels = {};
   #isClosed = false;
 
   /**
    * @param options.ownsClient - whether `close` destroys the client.
-   * @param options.nowMs - a clock that never goes back. Default: the machine's.
+   * @param options.nowMs - Default: the machine's clock.
    */
-  constructor(
-    client: EBSClient,
-    options: { readonly ownsClient: boolean; readonly nowMs?: () => number },
-  ) {
+  constructor(client: EBSClient, options: { readonly ownsClient: boolean } & Partial<PoolOptions>) {
     this.#client = client;
     this.#ownsClient = options.ownsClient;
-    this.#nowMs = options.nowMs ?? (() => performance.now());
+    const { nowMs = () => performance.now(), idleTimeoutMs } = options;
+    this.#poolOptions = { nowMs, idleTimeoutMs };
   }
 
   startSnapshot(
@@ -156,9 +156,10 @@ export class HttpTransport implements Transport {
     const open = this.#channels[service];
     if (open !== undefined) return open;
     const settings = await abortable(resolveSettings(this.#client), signal);
-    const channel = new ServiceChannel(service === 'ebs' ? settings : ec2Settings(settings), {
-      nowMs: this.#nowMs,
-    });
+    const channel = new ServiceChannel(
+      service === 'ebs' ? settings : ec2Settings(settings),
+      this.#poolOptions,
+    );
     // Calls that came together resolved the same settings; the first to be ready is used by all.
     this.#channels[service] ??= channel;
     if (this.#isClosed) void channel.close();

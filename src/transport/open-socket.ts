@@ -2,9 +2,7 @@ import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from
 import { performance } from 'node:perf_hooks';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { abortError } from '../base/errors.ts';
-
-/** Milliseconds for a connection to come up, TLS included. */
-const CONNECT_TIMEOUT_MS = 15_000;
+import { CONNECT_TIMEOUT_MS } from './time-limits.ts';
 
 /** Bytes of the one buffer that every connection reads into; what is read is taken out before the next read. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(131_072);

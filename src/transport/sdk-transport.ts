@@ -33,12 +33,7 @@ import type {
   StartSnapshotAnswer,
   Transport,
 } from './transport.ts';
-
-/** Milliseconds for a connection to come up. */
-const CONNECT_TIMEOUT_MS = 15_000;
-
-/** Milliseconds without a byte in either direction after which a socket is given up. */
-const IDLE_TIMEOUT_MS = 60_000;
+import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './time-limits.ts';
 
 type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
   Input,

@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts';
 import { isCredentialExpiry, isTimeRefusal } from './classify.ts';
 import type { ClientSettings } from './client-settings.ts';
-import { ConnectionPool } from './connection-pool.ts';
+import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
 import type { ExchangeOptions } from './http-connection.ts';
 import { RequestSigner } from './request-signer.ts';
 import type { HttpAnswer } from './response-parser.ts';
@@ -21,7 +21,7 @@ export class ServiceChannel {
   readonly #signer: RequestSigner;
   readonly #pool: ConnectionPool;
 
-  constructor(settings: ClientSettings, options: { readonly nowMs: () => number }) {
+  constructor(settings: ClientSettings, options: PoolOptions) {
     this.settings = settings;
     this.#signer = new RequestSigner(settings);
     this.#pool = new ConnectionPool(settings.address, options);

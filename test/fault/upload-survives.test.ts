@@ -61,6 +61,22 @@ describe('an upload survives', () => {
     expect(new Set(service.acknowledgedPuts())).toEqual(new Set(expectedPuts(DISK)));
   });
 
+  test.each<Fault>(['stall-before-body', 'stall-in-body', 'stall', 'stall-before-answer'])(
+    '%s of the last blocks, without waiting for long',
+    async (fault) => {
+      const service = await startLocalService();
+      service.ebs.inject({ operation: 'PutSnapshotBlock', times: 2, fault });
+      const { writer, piped, retries } = upload(service);
+      await piped;
+      expect((await writer.done()).changedBlocksCount).toBe(6);
+      expect(new Set(service.acknowledgedPuts())).toEqual(new Set(expectedPuts(DISK)));
+      expect(retries.map(({ error }) => error.message)).toEqual([
+        expect.stringMatching(/^PutSnapshotBlock of block \d was dropped: nothing moved for/),
+        expect.stringMatching(/^PutSnapshotBlock of block \d was dropped: nothing moved for/),
+      ]);
+    },
+  );
+
   test.each([
     ['RequestThrottledException', 'RESOURCE_LEVEL_THROTTLE', 'snapshot'],
     ['RequestThrottledException', 'ACCOUNT_THROTTLED', 'account'],

@@ -51,6 +51,26 @@ describe('connections', () => {
     expect(server.requests).toHaveLength(3);
   });
 
+  test('on which nothing moves any more are given up, with a request or without', async () => {
+    const server = await startRawServer({
+      onRequest: ({ socket }) => {
+        if (server.requests.length > 1) socket.write(STORED);
+      },
+    });
+    const client = clientOf(server.endpoint);
+    const transport = new HttpTransport(client, { ownsClient: false, idleTimeoutMs: 50 });
+    onTestFinished(() => transport.close());
+    await expect(transport.putSnapshotBlock(put(0))).rejects.toMatchObject({
+      name: 'TransportError',
+      retryable: true,
+      message:
+        'PutSnapshotBlock of block 0 got no answer (ETIMEDOUT): ' +
+        'Nothing moved on the connection for 0.05 seconds',
+    });
+    await transport.putSnapshotBlock(put(1));
+    await expect.poll(() => server.openCount()).toBe(0);
+  });
+
   test('that the server closes while they are idle are not used again', async () => {
     const server = await startRawServer({ onRequest: ({ socket }) => socket.end(STORED) });
     const transport = lean(server.endpoint);

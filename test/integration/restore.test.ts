@@ -258,6 +258,21 @@ describe('restoreSnapshot to a file', () => {
   });
 });
 
+describe('restoreSnapshot from a service that falls silent', () => {
+  it.each(['stall', 'stall-in-answer'] as const)(
+    'asks again for what a %s holds up',
+    async (fault) => {
+      const service = await startLocalService();
+      const snapshotId = await storeSnapshot(service.client, FEW);
+      service.ebs.inject({ operation: 'GetSnapshotBlock', times: 2, fault });
+      const target = join(await temporaryFolder(), 'disk.img');
+      const { retries } = await restore(service, { snapshotId, target });
+      expect(retries).toBe(2);
+      expect(await firstDifference(target, FEW)).toBeUndefined();
+    },
+  );
+});
+
 describe('restoreSnapshot to a stream', () => {
   it('hands over every byte in order, zeros for what is absent, within the budget', async () => {
     const service = await startLocalService();

@@ -2,7 +2,7 @@ import { BLOCK_SIZE } from '../../src/base/constants.ts';
 import type { RetryClass } from '../../src/base/errors.ts';
 import { Governor, type Ticket } from '../../src/pipeline/governor.ts';
 import { retryDelayMs } from '../../src/pipeline/retry-schedule.ts';
-import { StallRule } from '../../src/pipeline/stall-rule.ts';
+import { StallRule, type Watched } from '../../src/pipeline/stall-rule.ts';
 import type { Caps } from '../../src/pipeline/user-caps.ts';
 import type { WaitingLine } from '../../src/pipeline/waiting-line.ts';
 import type { Outcome } from '../../src/pipeline/window.ts';
@@ -25,9 +25,7 @@ export interface ProcessOptions {
   readonly name: string;
 }
 
-interface Attempt {
-  readonly startedAtMs: number;
-  readonly completedAtStart: number;
+interface Attempt extends Watched {
   progressAtMs: number;
   isFlushed: boolean;
   isEnded: boolean;
@@ -76,7 +74,7 @@ export class SimulatedProcess {
       snapshotPerSecond: options.quotaPerSecond,
       nowMs,
     });
-    this.#stalls = new StallRule(nowMs);
+    this.#stalls = new StallRule();
     for (let index = 0; index < options.writers; index += 1) this.#open(`${options.name}.${index}`);
     this.#sweep();
   }
@@ -155,10 +153,10 @@ export class SimulatedProcess {
     this.#record.sent(nowMs, this.governor.inFlight);
     const isFresh = this.#idleSockets === 0;
     if (!isFresh) this.#idleSockets -= 1;
-    if (this.#attempts.size === 0) this.#stalls.startedAlone(nowMs);
     let breakOff = (): void => undefined;
     const attempt: Attempt = {
-      startedAtMs: nowMs,
+      attempt: 1,
+      isTail: false,
       completedAtStart: this.#stalls.completed,
       progressAtMs: nowMs,
       isFlushed: false,
@@ -170,7 +168,7 @@ export class SimulatedProcess {
         this.#attempts.delete(attempt);
         const atMs = this.#events.nowMs;
         if (outcome === 'ok' || outcome.startsWith('throttled')) this.#idleSockets += 1;
-        if (outcome === 'ok') this.#stalls.succeeded(atMs - nowMs, atMs);
+        if (outcome === 'ok') this.#stalls.succeeded(atMs - nowMs);
         this.#record.ended(outcome, atMs);
         ticket.end(outcome, atMs);
         ended(outcome);

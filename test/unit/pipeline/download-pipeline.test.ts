@@ -252,6 +252,7 @@ async function start(
     maxInFlightBytes: (options.maxBlocks ?? 2 * BLOCKS) * BLOCK_SIZE,
     signal: options.signal,
     onChange: options.onChange ?? (() => undefined),
+    onTail: () => undefined,
   });
   return { pipeline };
 }

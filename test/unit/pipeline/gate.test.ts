@@ -22,7 +22,7 @@ function makeGate({ window = 2, requestsPerSecond = 1e6, bytesPerSecond = 1e12 }
   const admitted: string[] = [];
   const admissions: Admission[] = [];
   const enter = (name: string, isRetry = false, signal?: AbortSignal) =>
-    gate.enter(line, { bytes: 1000, isRetry, signal }).then((admission) => {
+    gate.enter(line, { bytes: 1000, attempt: isRetry ? 2 : 1, signal }).then((admission) => {
       admitted.push(name);
       admissions.push(admission);
     });
@@ -88,7 +88,7 @@ describe('Gate', () => {
       retriesAsleep: () => 0,
     });
     for (const name of ['a', 'b', 'c']) void enter(name);
-    const request = { bytes: 1000, isRetry: false, signal: undefined };
+    const request = { bytes: 1000, attempt: 1, signal: undefined };
     const others = [1, 2, 3].map(() => gate.enter(free, request));
     await clock.advance(1);
     await Promise.all(others);
@@ -96,14 +96,18 @@ describe('Gate', () => {
   });
 
   test('drops a waiter whose signal aborts, and the timer with the last one', async () => {
-    const { clock, admitted, enter } = makeGate({ requestsPerSecond: 1 });
+    const { clock, admitted, admissions, enter } = makeGate({ requestsPerSecond: 1 });
     const abort = new AbortController();
     await enter('first');
     const waiting = expect(enter('second', false, abort.signal)).rejects.toThrow(/aborted/);
     await settled();
-    expect(clock.sleeping).toBe(1);
+    // One that wakes the second, and one that looks after the first.
+    expect(clock.sleeping).toBe(2);
     abort.abort();
     await waiting;
+    expect(clock.sleeping).toBe(1);
+    admissions[0]?.leave('ok');
+    await settled();
     expect(clock.sleeping).toBe(0);
     expect(admitted).toEqual(['first']);
   });

@@ -31,6 +31,7 @@ export interface RetryEvent {
   readonly blockIndex?: number;
   /** The attempt that failed, counted from 1. */
   readonly attempt: number;
+  /** Milliseconds until the next. Longer for a block of a snapshot that is not yet known everywhere, if another asks for it. */
   readonly delayMs: number;
   readonly error: Error;
 }

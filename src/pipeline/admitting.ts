@@ -76,13 +76,17 @@ export class AdmittingTransport extends ForwardingTransport {
     const { gate, line } = await this.#pass(block);
     const admission = await gate.enter(line, { bytes: BLOCK_SIZE, attempt, signal });
     const { observer, signal: eitherSignal } = admission;
+    const isProbe = line.isProbing;
     try {
       const answer = await call({ ...options, observer, signal: eitherSignal });
+      // Only what started after a refusal proves it out of date: single blocks are refused after others were accepted.
+      if (isProbe) line.isProbing = false;
       admission.leave('ok');
       return answer;
     } catch (error) {
       const { stalledMs } = admission;
       const isStalled = stalledMs !== undefined && signal?.aborted !== true;
+      if (isInvisible(error)) line.isProbing = true;
       admission.leave(isStalled ? 'timeout' : outcomeOf(error, signal));
       throw isStalled ? stallError(block, stalledMs) : error;
     }
@@ -93,6 +97,11 @@ function stallError({ operation, snapshotId, blockIndex }: BlockCall, stalledMs:
   const seconds = (stalledMs / 1000).toFixed(1);
   const message = `${operation} of block ${blockIndex} was dropped: nothing moved for ${seconds} seconds`;
   return new TransportError(message, { snapshotId, blockIndex });
+}
+
+/** Whether the service does not know the snapshot, or not yet. */
+function isInvisible(error: unknown): boolean {
+  return error instanceof SnapshotError && error.retryClass === 'visibility';
 }
 
 /** What a failure says of the path, the quotas and the service. */

@@ -18,6 +18,7 @@ import type {
 } from '../transport/transport.ts';
 import { ForwardingTransport } from './forwarding-transport.ts';
 import { retryDelayMs } from './retry-schedule.ts';
+import { VisibilityProbe } from './visibility-probe.ts';
 
 /** Milliseconds for which a new snapshot, or one just completed, may be unknown to a part of the service (field reports). */
 export const VISIBILITY_MS = 120_000;
@@ -40,9 +41,22 @@ export interface RetryingOptions {
   readonly onThrottle: (error: ThrottleError, operation: Operation) => void;
 }
 
+/** A call that is repeated, and its identity. */
+interface RepeatedCall {
+  readonly operation: Operation;
+  readonly blockIndex?: number;
+}
+
+/** What a call has met so far. */
+interface CallHistory {
+  readonly failures: Map<RetryClass, number>;
+  firstFailureMs: number | undefined;
+}
+
 /** The one retry layer: repeats each call until it succeeds, its failure is final, or its signal aborts. */
 export class RetryingTransport extends ForwardingTransport {
   readonly #options: RetryingOptions;
+  readonly #probe = new VisibilityProbe();
   #visibilityEndsAtMs = -Infinity;
   #asleep = 0;
 
@@ -118,38 +132,53 @@ export class RetryingTransport extends ForwardingTransport {
   }
 
   async #repeat<T>(
-    call: { readonly operation: Operation; readonly blockIndex?: number },
+    call: RepeatedCall,
     options: CallOptions | undefined,
     attemptOnce: (options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, random } = this.#options;
-    const failures = new Map<RetryClass, number>();
-    let firstFailureMs: number | undefined;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await attemptOnce({ ...options, attempt });
-      } catch (error) {
-        if (!(error instanceof SnapshotError)) throw error;
-        if (error instanceof ThrottleError) this.#options.onThrottle(error, call.operation);
-        const now = clock.now();
-        firstFailureMs ??= now;
-        const count = (failures.get(error.retryClass) ?? 0) + 1;
-        failures.set(error.retryClass, count);
-        const delayMs = retryDelayMs(
-          {
-            retryClass: error.retryClass,
-            failures: count,
-            sinceFirstFailureMs: now - firstFailureMs,
-            visibilityLeftMs: this.#visibilityEndsAtMs - now,
-          },
-          random,
-        );
-        error.attempts = attempt;
-        if (delayMs === undefined) throw error;
-        this.#options.onRetry({ ...call, blockIndex: call.blockIndex, attempt, delayMs, error });
-        this.#asleep += 1;
-        await clock.sleep(delayMs, options?.signal).finally(() => (this.#asleep -= 1));
+    const history: CallHistory = { failures: new Map(), firstFailureMs: undefined };
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await attemptOnce({ ...options, attempt });
+        } catch (error) {
+          if (!(error instanceof SnapshotError)) throw error;
+          error.attempts = attempt;
+          if (error instanceof ThrottleError) this.#options.onThrottle(error, call.operation);
+          const delayMs = this.#delayMs(error, history);
+          if (delayMs === undefined) throw error;
+          const { operation, blockIndex } = call;
+          this.#options.onRetry({ operation, blockIndex, attempt, delayMs, error });
+          await this.#pause(call, { error, delayMs, signal: options?.signal });
+        }
       }
+    } finally {
+      this.#probe.ended(call);
+    }
+  }
+
+  /** Milliseconds to wait after a failure, which is put on the call's record; undefined when it is final. */
+  #delayMs({ retryClass }: SnapshotError, history: CallHistory): number | undefined {
+    const { clock, random } = this.#options;
+    const nowMs = clock.now();
+    const failures = (history.failures.get(retryClass) ?? 0) + 1;
+    history.failures.set(retryClass, failures);
+    history.firstFailureMs ??= nowMs;
+    const sinceFirstFailureMs = nowMs - history.firstFailureMs;
+    const visibilityLeftMs = this.#visibilityEndsAtMs - nowMs;
+    return retryDelayMs({ retryClass, failures, sinceFirstFailureMs, visibilityLeftMs }, random);
+  }
+
+  async #pause(
+    call: RepeatedCall,
+    { error, delayMs, signal }: { error: SnapshotError; delayMs: number } & CallOptions,
+  ): Promise<void> {
+    const sleep = (): Promise<void> => this.#options.clock.sleep(delayMs, signal);
+    this.#asleep += 1;
+    try {
+      await (error.retryClass === 'visibility' ? this.#probe.wait(call, sleep, signal) : sleep());
+    } finally {
+      this.#asleep -= 1;
     }
   }
 }

@@ -36,6 +36,11 @@ export class WaitingLine {
   inFlight = 0;
   /** Whether the job has nothing to add any more but retries. */
   isEnding = false;
+  /**
+   * Whether the snapshot turned out not to be known everywhere yet. Nothing starts then but one retry at a time, to find
+   * out: whatever else were sent would be refused.
+   */
+  isProbing = false;
 
   constructor(
     options: LineOptions,
@@ -49,14 +54,15 @@ export class WaitingLine {
     this.#snapshot = scopes.snapshot;
   }
 
-  /** Attempts that wait. */
+  /** Attempts that wait, and may start as soon as there is room. */
   get length(): number {
+    if (this.isProbing) return this.inFlight === 0 ? this.#retries.length : 0;
     return this.#retries.length + this.#fresh.length;
   }
 
   /** Whether the end of the job waits for nothing but the attempts under way. */
   get isTail(): boolean {
-    return this.isEnding && this.length === 0;
+    return this.isEnding && this.#retries.length + this.#fresh.length === 0;
   }
 
   add(waiter: Waiter): void {

@@ -1,7 +1,7 @@
 import type { EBSClient, StartSnapshotRequest } from '@aws-sdk/client-ebs';
 import { performance } from 'node:perf_hooks';
 import { abortError } from '../base/errors.ts';
-import { abortable } from './abortable.ts';
+import { abortable } from '../base/abortable.ts';
 import { toTypedError, type CallFacts } from './call-failure.ts';
 import { toServiceError } from './classify.ts';
 import { resolveSettings, type ClientSettings } from './client-settings.ts';

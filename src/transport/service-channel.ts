@@ -1,4 +1,4 @@
-import { abortable } from './abortable.ts';
+import { abortable } from '../base/abortable.ts';
 import { isCredentialExpiry, isTimeRefusal } from './classify.ts';
 import type { ClientSettings } from './client-settings.ts';
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts';

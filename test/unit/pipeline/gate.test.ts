@@ -52,6 +52,25 @@ describe('Gate', () => {
     expect(admitted).toEqual(['first', 'retry']);
   });
 
+  test('lets one retry at a time go, and nothing fresh, while its job probes', async () => {
+    const { clock, line, admitted, admissions, enter } = makeGate({ window: 4 });
+    void enter('first');
+    await clock.advance(1);
+    line.isProbing = true;
+    void enter('fresh');
+    void enter('retry', true);
+    void enter('other retry', true);
+    await clock.advance(1);
+    expect(admitted).toEqual(['first']);
+    admissions[0]?.leave('server-error');
+    await clock.advance(1);
+    expect(admitted).toEqual(['first', 'retry']);
+    line.isProbing = false;
+    admissions[1]?.leave('ok');
+    await clock.advance(1);
+    expect(admitted).toEqual(['first', 'retry', 'other retry', 'fresh']);
+  });
+
   test('paces requests to the cap', async () => {
     const { clock, admitted, enter } = makeGate({ window: 1000, requestsPerSecond: 10 });
     for (let i = 0; i < 100; i += 1) void enter(String(i));

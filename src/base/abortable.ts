@@ -1,4 +1,4 @@
-import { abortError } from '../base/errors.ts';
+import { abortError } from './errors.ts';
 
 /** Waits for something that cannot be stopped, such as credentials from the network, but no longer than the signal lets. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

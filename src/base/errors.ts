@@ -26,10 +26,11 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /**
  * Why the same request may succeed later. `transient`: network or server; `throttle`: too fast; `visibility`: the
- * snapshot is not yet known everywhere; `clock`: the signature's time was off, and is corrected by now; `checksum`:
- * the body did not arrive as it was sent.
+ * snapshot is not yet known everywhere; `clock`: the signature's time was off, and is corrected by now; `credentials`:
+ * they had expired, and are renewed by now; `checksum`: the body did not arrive as it was sent.
  */
-export type RetryClass = 'never' | 'transient' | 'throttle' | 'visibility' | 'clock' | 'checksum';
+export type RetryClass =
+  'never' | 'transient' | 'throttle' | 'visibility' | 'clock' | 'credentials' | 'checksum';
 
 /** What any error of this library may say beside its message. */
 export interface SnapshotErrorFields {
@@ -118,6 +119,8 @@ export interface ServiceErrorFields extends SnapshotErrorFields {
   readonly reason?: string | undefined;
   /** The service's own text. */
   readonly serviceMessage?: string | undefined;
+  /** What can be done about it, where that is known: the end of the message. */
+  readonly advice?: string | undefined;
 }
 
 /** The service answered with an error. */
@@ -126,6 +129,7 @@ export class ServiceError extends SnapshotError {
   readonly serviceCode: string | undefined;
   readonly reason: string | undefined;
   readonly serviceMessage: string | undefined;
+  readonly advice: string | undefined;
 
   constructor(code: ErrorCode, message: string, fields: ServiceErrorFields = {}) {
     super(code, message, fields);
@@ -133,6 +137,7 @@ export class ServiceError extends SnapshotError {
     this.serviceCode = fields.serviceCode;
     this.reason = fields.reason;
     this.serviceMessage = fields.serviceMessage;
+    this.advice = fields.advice;
   }
 }
 

@@ -14,7 +14,7 @@ export interface Report {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What the user can do, by code. The facts are the library's message. */
+/** What the user can do, by code, where the library's message does not say it already. */
 const ADVICE: Readonly<Record<string, string>> = {
   ERR_EBS_SOURCE_OPEN: 'give a file or a block device that you may read, or - for stdin',
   ERR_EBS_SOURCE_SIZE: 'give another source, or a --volume-size that holds it',
@@ -64,7 +64,8 @@ export function reportFailure(error: unknown, command: Command | undefined): Rep
   }
   if (error instanceof UsageError) return usage(error.message, command);
   const { code, message } = describeError(error);
-  const advice = ADVICE[code];
+  const advice =
+    (error as { advice?: string } | undefined)?.advice === undefined ? ADVICE[code] : undefined;
   const sentence = oneSentence(/^ERR_[IO]/.test(code) ? inFlags(message, command) : message);
   return {
     exitCode: exitCodeOf(code),

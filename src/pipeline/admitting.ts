@@ -109,6 +109,8 @@ export function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outc
   if (signal?.aborted === true) return 'cancelled';
   if (error instanceof ThrottleError) return `throttled-${error.scope}`;
   if (!(error instanceof SnapshotError) || !error.retryable) return 'fatal';
+  // What was wrong with our own clock or credentials says nothing of path or service.
+  if (error.retryClass === 'clock' || error.retryClass === 'credentials') return 'cancelled';
   if (error instanceof TransportError) return 'reset';
   // Refused as the caller's mistake, and yet worth another try: the body was cut or slowed down on its way.
   const isRefused = error instanceof ServiceError && (error.statusCode ?? 0) < 500;

@@ -18,21 +18,31 @@ const TRANSIENT_MS_MAX = 300_000;
 
 /** Failures after which a cause that was corrected, but came back, is final. */
 const CLOCK_FAILURES_MAX = 2;
+const CREDENTIALS_FAILURES_MAX = 2;
 const CHECKSUM_FAILURES_MAX = 3;
 
 const DELAY_BASE_MS = 100;
-const DELAY_MAX_MS = 20_000;
-/** An answer that will come within a minute or two is asked for more often. */
-const VISIBILITY_DELAY_MAX_MS = 3_000;
+/**
+ * Longest pause by cause. Time heals what is overloaded; an answer that will come within a minute or two is asked for
+ * more often; and a cause that has been corrected, or cannot be healed by time, is looked at again at once.
+ */
+const DELAY_MAX_MS: Readonly<Record<Exclude<RetryClass, 'never'>, number>> = {
+  transient: 20_000,
+  throttle: 20_000,
+  visibility: 3_000,
+  clock: 200,
+  credentials: 0,
+  checksum: 200,
+};
 
 /**
  * Milliseconds to wait before the next attempt, or undefined when the failure is final.
  * Full jitter: a random part of a ceiling that doubles (adaptive-concurrency law, retries).
  */
 export function retryDelayMs(failed: FailedAttempt, random: Random): number | undefined {
-  if (isFinal(failed)) return undefined;
-  const ceiling = failed.retryClass === 'visibility' ? VISIBILITY_DELAY_MAX_MS : DELAY_MAX_MS;
-  return random() * Math.min(ceiling, DELAY_BASE_MS * 2 ** failed.failures);
+  const { retryClass, failures } = failed;
+  if (retryClass === 'never' || isFinal(failed)) return undefined;
+  return random() * Math.min(DELAY_MAX_MS[retryClass], DELAY_BASE_MS * 2 ** failures);
 }
 
 function isFinal(failed: FailedAttempt): boolean {
@@ -48,6 +58,8 @@ function isFinal(failed: FailedAttempt): boolean {
       return visibilityLeftMs <= 0;
     case 'clock':
       return failures > CLOCK_FAILURES_MAX;
+    case 'credentials':
+      return failures > CREDENTIALS_FAILURES_MAX;
     case 'checksum':
       return failures > CHECKSUM_FAILURES_MAX;
   }

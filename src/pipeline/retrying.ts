@@ -92,7 +92,7 @@ export class RetryingTransport extends ForwardingTransport {
       try {
         await this.inner.putSnapshotBlock(request, o);
       } catch (error) {
-        throw isChecksumRefusal(error) ? withLocalCheck(error, request) : error;
+        throw isChecksumFailure(error) ? withLocalCheck(error, request) : error;
       }
     });
   }
@@ -183,14 +183,19 @@ export class RetryingTransport extends ForwardingTransport {
   }
 }
 
-function isChecksumRefusal(error: unknown): error is SnapshotError {
+function isChecksumFailure(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.retryClass === 'checksum';
 }
 
-/** The service saw other bytes than the digest says: looks whether ours have changed in memory. */
-function withLocalCheck(refusal: SnapshotError, request: PutBlockRequest): SnapshotError {
+/** The service saw or stored other bytes than the digest says: looks whether ours have changed in memory. */
+function withLocalCheck(failure: SnapshotError, request: PutBlockRequest): SnapshotError {
   const { snapshotId, blockIndex, data, digest } = request;
-  if (timingSafeEqual(sha256(data), digest)) return refusal;
-  const message = `block ${blockIndex} changed in memory after it was hashed; it was not written`;
-  return new IntegrityError(message, { snapshotId, blockIndex, cause: refusal });
+  if (timingSafeEqual(sha256(data), digest)) return failure;
+  const message = `block ${blockIndex} changed in memory after it was hashed`;
+  return new IntegrityError(message, {
+    snapshotId,
+    blockIndex,
+    requestId: failure.requestId,
+    cause: failure,
+  });
 }

@@ -4,39 +4,13 @@ import {
   type RetryClass,
   type ServiceErrorFields,
 } from '../base/errors.ts';
-import type { Operation } from './transport.ts';
-
-/** An error answer of the service, whatever client received it. */
-export interface ErrorAnswer {
-  readonly operation: Operation;
-  readonly statusCode: number;
-  /** The error type, as `ValidationException`. */
-  readonly serviceCode: string;
-  readonly reason?: string | undefined;
-  readonly serviceMessage: string;
-  readonly requestId?: string | undefined;
-  readonly snapshotId?: string | undefined;
-  readonly blockIndex?: number | undefined;
-  readonly cause?: unknown;
-  /** Whether the answer's Date revealed a wrong clock, which has been corrected since. */
-  readonly isClockCorrected?: boolean;
-}
-
-/** Whether the service refused a signature for its time (`SigV4`: five minutes around the service's clock). */
-export function isTimeRefusal({ serviceCode, serviceMessage }: RefusalText): boolean {
-  if (serviceCode === 'RequestTimeTooSkewed') return true;
-  return (
-    (serviceCode === 'InvalidSignatureException' || serviceCode === 'SignatureDoesNotMatch') &&
-    /signature (expired|not yet current)/i.test(serviceMessage)
-  );
-}
-
-/** Whether the service calls the credentials expired. */
-export function isCredentialExpiry(serviceCode: string): boolean {
-  return serviceCode.startsWith('ExpiredToken');
-}
-
-type RefusalText = Pick<ErrorAnswer, 'serviceCode' | 'serviceMessage'>;
+import { adviceFor } from './advice.ts';
+import {
+  isCredentialExpiry,
+  isSignatureRefusal,
+  isTimeRefusal,
+  type ErrorAnswer,
+} from './error-answer.ts';
 
 /** Turns an error answer into the typed error that says what happened and whether trying again may help. */
 export function toServiceError(answer: ErrorAnswer): ServiceError {
@@ -44,8 +18,12 @@ export function toServiceError(answer: ErrorAnswer): ServiceError {
   const message = `${describe(answer)}: ${answer.serviceMessage || 'no reason given'}`;
   const scope = throttleScope(answer);
   if (scope !== undefined) return new ThrottleError(message, scope, fields);
-  return new ServiceError(isAccess(answer) ? 'ERR_EBS_ACCESS' : 'ERR_EBS_SERVICE', message, {
+  const advice = adviceFor(answer);
+  // One sentence: what was refused, in the service's words why, and what can be done.
+  const sentence = advice === undefined ? message : `${message.replace(/[.\s]+$/, '')}; ${advice}`;
+  return new ServiceError(isAccess(answer) ? 'ERR_EBS_ACCESS' : 'ERR_EBS_SERVICE', sentence, {
     ...fields,
+    advice,
     retryClass: retryClass(answer),
   });
 }
@@ -76,9 +54,10 @@ function retryClass(answer: ErrorAnswer): RetryClass {
   const { operation, serviceCode, reason, serviceMessage, statusCode } = answer;
   if (statusCode >= 500) return 'transient';
   if (serviceCode === 'ConcurrentLimitExceededException') return 'throttle';
-  if (isCredentialExpiry(serviceCode) || isTimeRefusal(answer)) return 'clock';
+  if (isCredentialExpiry(serviceCode)) return 'credentials';
+  if (isTimeRefusal(answer)) return 'clock';
   if (answer.isClockCorrected === true) return 'clock';
-  if (serviceCode === 'InvalidSignatureException' || serviceCode === 'SignatureDoesNotMatch') {
+  if (isSignatureRefusal(answer)) {
     // The digest is signed as the body's hash, and the credentials were good for StartSnapshot: the body is what differs.
     return operation === 'PutSnapshotBlock' ? 'checksum' : 'never';
   }

@@ -30,6 +30,7 @@ import {
   readBlock,
   readPage,
   readStarted,
+  readStored,
   readStatus,
   requestIdOf,
   startRequest,
@@ -79,7 +80,7 @@ export class HttpTransport implements Transport {
     const { snapshotId, blockIndex } = request;
     const { signal } = options;
     const facts = { operation: 'PutSnapshotBlock', snapshotId, blockIndex, signal } as const;
-    return this.#call(facts, options, putRequest(request), () => undefined);
+    return this.#call(facts, options, putRequest(request), (answer) => readStored(request, answer));
   }
 
   completeSnapshot(

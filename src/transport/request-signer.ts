@@ -1,4 +1,5 @@
 import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
+import { CredentialRenewal } from './credential-renewal.ts';
 import {
   authorization,
   canonicalValue,
@@ -37,50 +38,46 @@ interface Moment {
   readonly dateTime: string;
   readonly day: DayKey;
   readonly credentials: Credentials;
+  /** Renewals before the credentials were asked for. */
+  readonly renewals: number;
 }
 
 /** A request with its signature. */
 export interface SignedRequest {
   /** Request line and headers, with the empty line behind them. */
   readonly head: string;
-  /** Whose signature it is, for {@link RequestSigner.renew}. */
-  readonly signedWith: Credentials;
+  /** Renewals of the credentials before it was signed, for {@link RequestSigner.renew}. */
+  readonly renewals: number;
 }
 
 /** Writes the heads of requests, signed. Credentials are asked for once a second, the key is derived once a day. */
 export class RequestSigner {
   readonly #options: RequestSignerOptions;
+  readonly #renewal: CredentialRenewal;
   #moment: Moment | undefined;
-  /** The last renewal: all requests of a window are refused together, and one renewal serves them. */
-  #renewal: { readonly of: Credentials; readonly done: Promise<unknown> } | undefined;
 
   constructor(options: RequestSignerOptions) {
     this.#options = options;
+    this.#renewal = new CredentialRenewal(options.credentials);
   }
 
   /** Signs a request at once, unless credentials must be asked for first. */
   trySign(request: WireRequest): SignedRequest | undefined {
     const moment = this.#moment;
     if (moment?.second !== this.#second()) return undefined;
-    return { head: this.#write(request, moment), signedWith: moment.credentials };
+    return { head: this.#write(request, moment), renewals: moment.renewals };
   }
 
   /** Asks for credentials and signs. @throws what the credentials' provider throws. */
   async sign(request: WireRequest): Promise<SignedRequest> {
     const moment = await this.#momentAt(this.#second());
-    return { head: this.#write(request, moment), signedWith: moment.credentials };
+    return { head: this.#write(request, moment), renewals: moment.renewals };
   }
 
   /** Asks for new credentials because the service calls those of a request expired, unless that has been done since. */
-  async renew({ signedWith }: SignedRequest): Promise<void> {
-    if (this.#renewal?.of !== signedWith) {
-      this.#moment = undefined;
-      const done = this.#options.credentials({ forceRefresh: true });
-      this.#renewal = { of: signedWith, done };
-      // What failed for the moment is tried again with the next refusal.
-      done.catch(() => (this.#renewal = undefined));
-    }
-    await this.#renewal.done;
+  async renew({ renewals }: SignedRequest): Promise<void> {
+    await this.#renewal.since(renewals);
+    if (this.#moment?.renewals === renewals) this.#moment = undefined;
   }
 
   #second(): number {
@@ -88,6 +85,7 @@ export class RequestSigner {
   }
 
   async #momentAt(second: number): Promise<Moment> {
+    const renewals = this.#renewal.count;
     const credentials = await this.#options.credentials();
     checkShape(credentials);
     const dateTime = new Date(second * 1000).toISOString().replace(/[-:]|\.000/g, '');
@@ -97,7 +95,7 @@ export class RequestSigner {
       { accessKeyId, secretAccessKey, region, service },
       { dateTime, credentials },
     );
-    this.#moment = { second, dateTime, day, credentials };
+    this.#moment = { second, dateTime, day, credentials, renewals };
     return this.#moment;
   }
 

@@ -11,11 +11,13 @@ import {
   StartSnapshotCommand,
   type StartSnapshotRequest,
 } from '@aws-sdk/client-ebs';
+import { abortable } from '../base/abortable.ts';
 import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
 import { abortError, TransportError } from '../base/errors.ts';
+import { CredentialRenewal } from './credential-renewal.ts';
 import { toTypedError, type CallFacts } from './call-failure.ts';
-import { isCredentialExpiry } from './classify.ts';
+import { isCredentialExpiry } from './error-answer.ts';
 import { ec2Request, sendEc2Query, type Endpoint } from './ec2-query.ts';
 import { published } from './request-channels.ts';
 import type { CredentialsProvider } from './request-signer.ts';
@@ -34,6 +36,7 @@ import type {
   Transport,
 } from './transport.ts';
 import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './time-limits.ts';
+import { checkStored } from './wire.ts';
 
 type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
   Input,
@@ -71,12 +74,14 @@ export function makeClient(maxSockets: number): EBSClient {
 export class SdkTransport implements Transport {
   readonly #client: EBSClient;
   readonly #ownsClient: boolean;
+  readonly #renewal: CredentialRenewal;
   #endpoint: Endpoint | undefined;
 
   /** @param options.ownsClient - whether `close` destroys the client. */
   constructor(client: EBSClient, options: { readonly ownsClient: boolean }) {
     this.#client = client;
     this.#ownsClient = options.ownsClient;
+    this.#renewal = new CredentialRenewal(client.config.credentials as CredentialsProvider);
   }
 
   async startSnapshot(
@@ -111,7 +116,10 @@ export class SdkTransport implements Transport {
       blockIndex,
       signal: options.signal,
     };
-    await this.#call(facts, options, (send) => send(command, toHex(digest)));
+    await this.#call(facts, options, async (send) => {
+      const { Checksum, $metadata } = await send(command, toHex(digest));
+      checkStored(request, Checksum, $metadata.requestId);
+    });
   }
 
   async completeSnapshot(
@@ -222,21 +230,29 @@ export class SdkTransport implements Transport {
         this.#prepare(command, { payloadHash, observer });
         return this.#client.send(command, signal === undefined ? {} : { abortSignal: signal });
       };
+      const renewals = this.#renewal.count;
       try {
         return await body(send);
       } catch (error) {
-        await this.#renewIfExpired(error);
-        throw toTypedError(error, facts);
+        const failure = await this.#renewIfExpired(error, { renewals, signal });
+        throw toTypedError(failure, facts);
       }
     });
   }
 
-  /** The SDK renews credentials that expire by its own clock, not those that the service calls expired. */
-  async #renewIfExpired(error: unknown): Promise<void> {
-    if (!isCredentialExpiry((error as { name?: string }).name ?? '')) return;
-    const credentials = this.#client.config.credentials as CredentialsProvider;
-    // A failure to renew shows with the next attempt; the refusal is what this one came to.
-    await credentials({ forceRefresh: true }).catch(() => undefined);
+  /**
+   * The SDK renews credentials that expire by its own clock, not those that the service calls expired. Returns what the
+   * attempt has failed with: the refusal, or the renewal's failure.
+   */
+  async #renewIfExpired(
+    error: unknown,
+    { renewals, signal }: { renewals: number; signal: AbortSignal | undefined },
+  ): Promise<unknown> {
+    if (!isCredentialExpiry((error as { name?: string }).name ?? '')) return error;
+    return abortable(this.#renewal.since(renewals), signal).then(
+      () => error,
+      (failure: unknown) => failure,
+    );
   }
 
   /**

@@ -1,5 +1,5 @@
 import { abortable } from '../base/abortable.ts';
-import { isCredentialExpiry, isTimeRefusal } from './classify.ts';
+import { isCredentialExpiry, isTimeRefusal } from './error-answer.ts';
 import type { ClientSettings } from './client-settings.ts';
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
 import type { ExchangeOptions } from './http-connection.ts';

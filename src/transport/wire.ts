@@ -2,7 +2,7 @@ import type { StartSnapshotRequest } from '@aws-sdk/client-ebs';
 import { createHash, randomUUID } from 'node:crypto';
 import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
-import { TransportError } from '../base/errors.ts';
+import { IntegrityError, TransportError } from '../base/errors.ts';
 import type { HttpAnswer } from './response-parser.ts';
 import { canonicalQuery, percentEncode } from './sigv4.ts';
 import type {
@@ -127,6 +127,28 @@ export function readStarted(answer: HttpAnswer): StartSnapshotAnswer {
   return StartTime === undefined
     ? rest
     : { ...rest, StartTime: new Date(Math.round(Number(StartTime) * 1000)) };
+}
+
+/** Reads PutSnapshotBlock's answer. @throws what {@link checkStored} throws. */
+export function readStored(request: PutBlockRequest, answer: HttpAnswer): void {
+  checkStored(request, answer.header('x-amz-checksum'), requestIdOf(answer));
+}
+
+/**
+ * Compares the checksum that the service states of the block it stored with the digest that was sent.
+ * @throws {IntegrityError} to be tried again: the service takes the same block twice.
+ */
+export function checkStored(
+  { snapshotId, blockIndex, digest }: PutBlockRequest,
+  checksum: string | undefined,
+  requestId: string | undefined,
+): void {
+  const sent = toBase64(digest);
+  if (checksum === undefined || checksum === sent) return;
+  throw new IntegrityError(
+    `block ${blockIndex} of ${snapshotId} was stored with the checksum ${checksum}, sent with ${sent}`,
+    { snapshotId, blockIndex, requestId, retryClass: 'checksum' },
+  );
 }
 
 /** Reads CompleteSnapshot's answer. */

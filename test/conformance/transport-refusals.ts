@@ -97,7 +97,11 @@ export const REFUSALS: readonly RefusalCase[] = [
   {
     name: 'credentials that have expired',
     answer: refusal(400, { type: 'ExpiredTokenException', body: { message: 'token is expired' } }),
-    expected: { code: 'ERR_EBS_ACCESS', serviceCode: 'ExpiredTokenException', retryClass: 'clock' },
+    expected: {
+      code: 'ERR_EBS_ACCESS',
+      serviceCode: 'ExpiredTokenException',
+      retryClass: 'credentials',
+    },
   },
   {
     name: 'the quota of a snapshot',

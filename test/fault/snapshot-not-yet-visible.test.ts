@@ -2,12 +2,13 @@ import { describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { SnapshotWriter, type SnapshotWriterOptions } from '../../src/index.ts';
 import type { HostilitySettings, RequestRecord } from '../../src/local.ts';
+import { HttpTransport } from '../../src/transport/http-transport.ts';
 import { diskOf, expectedPuts } from '../support/disk-content.ts';
 import { startLocalService, type LocalService } from '../support/local-service.ts';
 
 vi.mock(import('../../src/base/clock.ts'), async () => {
   const { QuickClock } = await import('../support/quick-clock.ts');
-  return { systemClock: new QuickClock(40) };
+  return { systemClock: new QuickClock(100) };
 });
 
 /** Documented for 2 minutes after StartSnapshot. */
@@ -58,6 +59,33 @@ describe('a snapshot that is not known everywhere for 20 seconds', () => {
     expect(puts(service).some(({ status }) => status === 404)).toBe(true);
     expect(service.acknowledgedPuts()).toEqual(expectedPuts(DISK));
   });
+});
+
+test('a snapshot that is deleted after that time ends the job at once', async () => {
+  const service = await startLocalService();
+  const { ebs, client } = service;
+  const writer = new SnapshotWriter({ client, params: { VolumeSize: 1 } });
+  const retries: unknown[] = [];
+  writer.on('retry', (event) => retries.push(event));
+  writer.on('error', () => undefined);
+  const started = new Promise((resolve) => writer.once('snapshot', resolve));
+  writer.write(diskOf('0'));
+  await started;
+  await systemClock.sleep(VISIBILITY_MS + 1000);
+  const transport = new HttpTransport(client, { ownsClient: false });
+  await transport.deleteSnapshot({ snapshotId: writer.snapshotId ?? '' });
+  await transport.close();
+  writer.end(diskOf('00'));
+  await expect(writer.done()).rejects.toMatchObject({
+    code: 'ERR_EBS_SERVICE',
+    snapshotId: writer.snapshotId,
+    attempts: 1,
+    message: expect.stringMatching(
+      /does not exist; the snapshot was deleted, or given up by AWS for want of blocks: upload again$/,
+    ) as string,
+  });
+  expect(retries).toEqual([]);
+  expect(ebs.counters().byOperation).not.toHaveProperty('CompleteSnapshot');
 });
 
 test('a snapshot that is unknown for longer than two minutes is gone', async () => {

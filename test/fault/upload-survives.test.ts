@@ -1,10 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PutSnapshotBlockCommand } from '@aws-sdk/client-ebs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   BLOCK_SIZE,
   SnapshotWriter,
+  type BlockInput,
   type RetryEvent,
   type SnapshotWriterOptions,
   type ThrottleEvent,
@@ -33,6 +35,8 @@ describe('an upload survives', () => {
     ['resets', 'reset', 3],
     ['lost answers', 'lose-answer', 2],
     ['bodies changed on the way', 'corrupt', 2],
+    ['another checksum in the answer', 'wrong-checksum', 2],
+    ['credentials that have expired', 'expired-credentials', 1],
     ['500', { status: 500, type: 'InternalServerException' }, 5],
     ['503 of a balancer', { status: 503, type: 'ServiceUnavailable' }, 3],
     [
@@ -252,20 +256,59 @@ describe('a snapshot that could not be finished', () => {
   });
 });
 
-test('a block that changes in memory after it was hashed is found and not written', async () => {
-  const service = await startLocalService();
-  const data = diskOf('d');
-  const digest = sha256(diskOf('d', 2));
-  const writer = new SnapshotWriter({ client: service.client, params: { VolumeSize: 1 } });
-  writer.on('error', () => undefined);
-  writer.end({ index: 0, data, digest });
-  await expect(writer.done()).rejects.toMatchObject({
+describe('a block that changes in memory after it was hashed', () => {
+  function writeBlock({ client }: LocalService, block: BlockInput): SnapshotWriter {
+    const writer = new SnapshotWriter({ client, params: { VolumeSize: 1 } });
+    writer.on('error', () => undefined);
+    writer.end(block);
+    return writer;
+  }
+  const corruption = {
     name: 'IntegrityError',
     code: 'ERR_EBS_INTEGRITY',
+    message: 'block 0 changed in memory after it was hashed',
     blockIndex: 0,
+    attempts: 1,
+    requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+  };
+
+  test('is found when the service refuses it, and not written', async () => {
+    const service = await startLocalService();
+    const digest = sha256(diskOf('d', 2));
+    const writer = writeBlock(service, { index: 0, data: diskOf('d'), digest });
+    await expect(writer.done()).rejects.toMatchObject(corruption);
+    expect(service.acknowledgedPuts()).toEqual([]);
   });
-  expect(service.acknowledgedPuts()).toEqual([]);
+
+  test('is found when the answer has another checksum', async () => {
+    const service = await startLocalService();
+    service.ebs.inject({ operation: 'PutSnapshotBlock', fault: 'wrong-checksum' });
+    const data = diskOf('d');
+    const damage = (): void => void data.fill(0, 0, 1);
+    subscribe('ebs-snapshot-stream:request:error', damage);
+    onTestFinished(() => void unsubscribe('ebs-snapshot-stream:request:error', damage));
+    const writer = writeBlock(service, { index: 0, data, digest: sha256(data) });
+    await expect(writer.done()).rejects.toMatchObject(corruption);
+    expect(service.requests('CompleteSnapshot')).toBe(0);
+  });
 });
+
+test.each(['lean', 'sdk'] as const)(
+  'a checksum that is wrong in every answer ends the job over the %s transport',
+  async (transport) => {
+    const service = await startLocalService();
+    service.ebs.inject({ operation: 'PutSnapshotBlock', times: 100, fault: 'wrong-checksum' });
+    const { writer } = upload(service, { transport });
+    await expect(writer.done()).rejects.toMatchObject({
+      code: 'ERR_EBS_INTEGRITY',
+      message: expect.stringMatching(
+        /^block \d of snap-\w+ was stored with the checksum .{44}, sent with .{44}$/,
+      ) as string,
+      attempts: 4,
+    });
+    expect(service.requests('CompleteSnapshot')).toBe(0);
+  },
+);
 
 test('caps on requests and bytes a second are kept', async () => {
   const service = await startLocalService();

@@ -7,8 +7,10 @@ import {
 } from '../../../src/base/errors.ts';
 import { outcomeOf } from '../../../src/pipeline/admitting.ts';
 
-const service = (statusCode: number, retryClass: 'transient' | 'never' | 'visibility') =>
-  new ServiceError('ERR_EBS_SERVICE', 'refused', { statusCode, retryClass });
+const service = (
+  statusCode: number,
+  retryClass: 'transient' | 'never' | 'visibility' | 'clock' | 'credentials',
+) => new ServiceError('ERR_EBS_SERVICE', 'refused', { statusCode, retryClass });
 
 test.each([
   [new ThrottleError('slow', 'snapshot'), 'throttled-snapshot'],
@@ -17,6 +19,8 @@ test.each([
   [service(500, 'transient'), 'server-error'],
   [service(400, 'transient'), 'bad-read'],
   [service(404, 'visibility'), 'server-error'],
+  [service(403, 'clock'), 'cancelled'],
+  [service(403, 'credentials'), 'cancelled'],
   [service(403, 'never'), 'fatal'],
   [new IntegrityError('differs', { retryClass: 'checksum' }), 'server-error'],
   [new Error('a bug'), 'fatal'],

@@ -27,12 +27,13 @@ describe('retryDelayMs', () => {
     expect(delay('visibility', { visibilityLeftMs: 0 })).toBeUndefined();
   });
 
-  test('tries again twice after correcting the clock, three times after a refused checksum', () => {
+  test('tries again twice after correcting clock or credentials, three times after a refused checksum', () => {
     expect([1, 2, 3].map((failures) => delay('clock', { failures }) !== undefined)).toEqual([
       true,
       true,
       false,
     ]);
+    expect([2, 3].map((failures) => delay('credentials', { failures }))).toEqual([0, undefined]);
     expect([3, 4].map((failures) => delay('checksum', { failures }) !== undefined)).toEqual([
       true,
       false,

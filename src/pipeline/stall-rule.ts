@@ -6,7 +6,8 @@ const IDLE_LATENCIES = 3;
 /** Windows-full of others that must have completed before a request without progress counts as overtaken. */
 const OVERTAKEN_WINDOWS = 4;
 
-const TAIL_MS_MIN = 250;
+/** Above what a busy machine takes for itself now and then. */
+const TAIL_MS_MIN = 1000;
 const TAIL_MEDIANS = 3;
 /** As long as no latency is known. */
 const TAIL_MS_UNKNOWN = 15_000;

@@ -11,6 +11,16 @@ vi.mock(import('../../src/base/clock.ts'), async () => {
   return { systemClock: new QuickClock(100) };
 });
 
+// On a clock that fast every request looks stalled.
+vi.mock(import('../../src/pipeline/stall-rule.ts'), async (original) => {
+  const { StallRule } = await original();
+  return {
+    StallRule: class extends StallRule {
+      override isStalled = (): boolean => false;
+    },
+  };
+});
+
 /** Documented for 2 minutes after StartSnapshot. */
 const VISIBILITY_MS = 120_000;
 const DISK = diskOf('0'.repeat(64));

@@ -31,15 +31,15 @@ describe('StallRule', () => {
     const late = { ...SILENT, completedAtStart: 100, isTail: true };
     expect(ruleAfter(100, 1000).isStalled(late, 10, 3000)).toBe(true);
     expect(ruleAfter(100, 1000).isStalled(late, 10, 900)).toBe(false);
-    expect(ruleAfter(100, 10).isStalled(late, 10, 249)).toBe(false);
-    expect(ruleAfter(100, 10).isStalled(late, 10, 250)).toBe(true);
+    expect(ruleAfter(100, 10).isStalled(late, 10, 999)).toBe(false);
+    expect(ruleAfter(100, 10).isStalled(late, 10, 1000)).toBe(true);
     expect(new StallRule().isStalled(late, 10, 14_999)).toBe(false);
     expect(new StallRule().isStalled(late, 10, 15_000)).toBe(true);
   });
 
   test('at the tail gives each further attempt twice the time', () => {
     const third = { ...SILENT, completedAtStart: 100, isTail: true, attempt: 3 };
-    expect(ruleAfter(100, 10).isStalled(third, 10, 999)).toBe(false);
-    expect(ruleAfter(100, 10).isStalled(third, 10, 1000)).toBe(true);
+    expect(ruleAfter(100, 10).isStalled(third, 10, 3999)).toBe(false);
+    expect(ruleAfter(100, 10).isStalled(third, 10, 4000)).toBe(true);
   });
 });

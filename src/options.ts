@@ -49,7 +49,10 @@ export interface SnapshotWriterOptions extends JobOptions {
   readonly waitUntil?: 'accepted' | 'completed';
   /** Bytes that the source will bring, where that is known: the total of `progress`. */
   readonly sourceSizeBytes?: number;
-  /** What becomes of a snapshot that could not be finished. Default 'keep'. 'delete' needs ec2:DeleteSnapshot. */
+  /**
+   * What becomes of a snapshot that could not be finished. Default 'keep'. 'delete' needs ec2:DeleteSnapshot, and
+   * closing waits for it, up to ten seconds.
+   */
   readonly onFailure?: 'keep' | 'delete';
 }
 

@@ -27,6 +27,9 @@ import type { StartSnapshotAnswer } from './transport/transport.ts';
 /** Chunks or blocks that the stream itself holds beside the budget. */
 const HIGH_WATER_MARK = 8;
 
+/** Milliseconds that the deletion of an unfinished snapshot may take, repeats included. */
+const DELETION_MS_MAX = 10_000;
+
 /** The events of a SnapshotWriter beside those of every Writable. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
 export interface SnapshotWriter {
@@ -67,6 +70,8 @@ export class SnapshotWriter extends Writable {
   readonly #outcome: Promise<SnapshotResult>;
   #settle!: { resolve: (result: SnapshotResult) => void; reject: (error: Error) => void };
   #detach: () => void = () => undefined;
+  /** What `#start` comes to, once it has been called. */
+  #starting: Promise<UploadPipeline> | undefined;
   #snapshot: StartSnapshotAnswer | undefined;
   #pipeline: UploadPipeline | undefined;
   #isAccepted = false;
@@ -214,8 +219,12 @@ export class SnapshotWriter extends Writable {
   }
 
   /** The pipeline, once StartSnapshot has been answered. */
-  async #started(maxInFlightBytes: number): Promise<UploadPipeline> {
-    if (this.#pipeline !== undefined) return this.#pipeline;
+  #started(maxInFlightBytes: number): Promise<UploadPipeline> {
+    this.#starting ??= this.#start(maxInFlightBytes);
+    return this.#starting;
+  }
+
+  async #start(maxInFlightBytes: number): Promise<UploadPipeline> {
     const { params } = this.#options;
     // Without a token a lost answer would leave a pending snapshot behind for each attempt.
     const request = { ...params, ClientToken: params.ClientToken ?? randomUUID() };
@@ -295,14 +304,31 @@ export class SnapshotWriter extends Writable {
 
   async #close(failure: Error | null): Promise<void> {
     const { transport } = this.#connection;
+    // The answer to StartSnapshot may have come in the very moment of the abort.
+    await this.#starting?.catch(() => undefined);
     await this.#pipeline?.stop(failure ?? abortError());
     const { snapshotId } = this;
     if (failure instanceof SnapshotError) failure.snapshotId ??= snapshotId;
     if (failure !== null && snapshotId !== undefined && this.#mayDelete(failure)) {
-      // The failure that led here is the one to report; it names the snapshot that may be left behind.
-      await transport.deleteSnapshot({ snapshotId }).catch(() => undefined);
+      await this.#delete(snapshotId);
     }
     await transport.close();
+  }
+
+  /** Asks for the deletion, for a limited time: whoever has stopped the writer waits for it to close. */
+  async #delete(snapshotId: string): Promise<void> {
+    const { transport, clock } = this.#connection;
+    const deletion = new AbortController();
+    const limit = new AbortController();
+    clock.sleep(DELETION_MS_MAX, limit.signal).then(
+      () => deletion.abort(),
+      () => undefined,
+    );
+    // The failure that led here is the one to report; it names the snapshot that may be left behind.
+    await transport
+      .deleteSnapshot({ snapshotId }, { signal: deletion.signal })
+      .catch(() => undefined);
+    limit.abort();
   }
 
   /** An accepted snapshot may well be good, whatever stopped the waiting; one that the service failed is not. */

@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.ts';
 import { BLOCK_SIZE } from '../base/constants.ts';
 import { ServiceError, SnapshotError, ThrottleError, TransportError } from '../base/errors.ts';
 import type {
@@ -73,7 +74,8 @@ export class AdmittingTransport extends ForwardingTransport {
     options: CallOptions = {},
   ): Promise<T> {
     const { signal, attempt = 1 } = options;
-    const { gate, line } = await this.#pass(block);
+    // Joining asks for credentials, which may take long.
+    const { gate, line } = await abortable(this.#pass(block), signal);
     const admission = await gate.enter(line, { bytes: BLOCK_SIZE, attempt, signal });
     const { observer, signal: eitherSignal } = admission;
     const isProbe = line.isProbing;

@@ -64,6 +64,28 @@ it.each([
   expect(isGroupAlive(child.pid)).toBe(false);
 });
 
+it.each(['StartSnapshot', 'PutSnapshotBlock', 'CompleteSnapshot', 'ListSnapshotBlocks'])(
+  'stops while %s is not answered',
+  async (operation) => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'disk.img'), randomBytes(1_048_576));
+    const service = await startService(folder);
+    service.inject({ operation, fault: 'stall', times: 1000 });
+    const args = ['upload', 'disk.img', '--json'];
+    const command = startUnderWatch(args, { cwd: folder, env: envOf(service) });
+    await expect
+      .poll(() => service.counters().inFlight, { timeout: 30_000 })
+      .toBe(operation === 'PutSnapshotBlock' ? 2 : 1);
+    if (operation === 'CompleteSnapshot' || operation === 'ListSnapshotBlocks') {
+      await expect.poll(() => service.counters().byOperation.PutSnapshotBlock).toBe(2);
+    }
+    command.child.kill('SIGINT');
+    expect((await command.result).exitCode).toBe(130);
+    await expect.poll(() => service.counters().inFlight).toBe(0);
+    expect(isGroupAlive(command.child.pid)).toBe(false);
+  },
+);
+
 it('deletes the unfinished snapshot when asked to', async () => {
   const folder = await temporaryFolder();
   await makeDisk(folder);

@@ -20,6 +20,7 @@ test('signs with the new credentials at once when they have been renewed, and re
   const [first, second] = [await signer.sign(request), signer.trySign(request)];
   expect(first.head).toContain('Credential=key-0/');
   await signer.renew(first);
+  expect(signer.trySign(request)).toBeUndefined();
   expect((await signer.sign(request)).head).toContain('Credential=key-1/');
   if (second !== undefined) await signer.renew(second);
   expect(renewals).toBe(1);

@@ -9,7 +9,7 @@ import { startLocalService } from '../support/local-service.ts';
 
 vi.mock(import('../../src/base/clock.ts'), async () => {
   const { QuickClock } = await import('../support/quick-clock.ts');
-  return { systemClock: new QuickClock(50) };
+  return { systemClock: new QuickClock(10) };
 });
 
 /** Long enough for each of the faults to strike. */
@@ -38,11 +38,13 @@ test.each<[TransportChoice, number]>([
     clock: { now: () => 1.8e12 + systemClock.now() },
     hostility: { seed, faults: FAULTS },
     historyLimit: 100_000,
-    // A stalled connection is given up by the service, long before it would be by the way.
-    idleTimeoutMs: 1000,
   });
   const disk = diskOf(KINDS);
   const writer = new SnapshotWriter({ client, transport, params: { VolumeSize: 1 } });
+  let drops = 0;
+  writer.on('retry', ({ error }) => {
+    if (error.message.includes('was dropped')) drops += 1;
+  });
   await pipeline(Readable.from(chunksOf(disk, 1_000_000)), writer);
   const { snapshotId, checksum } = await writer.done();
 
@@ -53,10 +55,13 @@ test.each<[TransportChoice, number]>([
   const stored = puts.filter(({ status }) => status === 201);
   const storedBlocks = new Set(stored.map(({ blockIndex, digest }) => `${blockIndex}:${digest}`));
   expect(storedBlocks).toEqual(new Set(expectedPuts(disk)));
-  expect(await ebs.snapshotReport(snapshotId)).toMatchObject({
+  const report = await ebs.snapshotReport(snapshotId);
+  // On a clock that goes fast, an answer may be on its way when its request is dropped as late.
+  expect(drops).toBeGreaterThan(0);
+  expect(report?.needlessPuts).toBeLessThanOrEqual(drops);
+  expect(report).toMatchObject({
     status: 'completed',
     blocksPut: BLOCKS,
-    needlessPuts: 0,
     putsAfterComplete: 0,
     declared: { changedBlocksCount: BLOCKS, checksum },
     computed: { changedBlocksCount: BLOCKS, checksum },

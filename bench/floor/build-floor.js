@@ -1,14 +1,12 @@
 import { mkdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-
+import { join, resolve } from 'node:path';
 import { run } from '../harness.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const PROGRAM = join(ROOT, 'build/bench/read_floor');
+const FOLDER = join(ROOT, 'build/bench');
 
 /** The project's own kernels, so that a comparison shows the engine around them alone. */
-const SOURCES = [
-  'bench/floor/read_floor.cc',
+const KERNELS = [
   'native/block_facts.cc',
   'native/cpu_features.cc',
   'native/sha256.cc',
@@ -17,15 +15,31 @@ const SOURCES = [
   'native/zero_scan.cc',
 ];
 
+/** What speaks HTTP, and TLS by OpenSSL. */
+const HTTP = ['bench/floor/connection.cc', 'bench/floor/message_reader.cc'];
+const OPENSSL = ['-lssl', '-lcrypto'];
+
+/** What each program is made of, beside the file of its own name. */
+const PROGRAMS = {
+  read_floor: { sources: KERNELS, libraries: [] },
+  sink: { sources: [...HTTP, 'bench/floor/self_signed.cc'], libraries: OPENSSL },
+  upload_floor: { sources: [...KERNELS, ...HTTP, 'bench/floor/signer.cc'], libraries: OPENSSL },
+};
+
 /**
- * Compiles the floor program as the addon is compiled (binding.gyp), and returns its path.
+ * Compiles a program of this folder as the addon is compiled (binding.gyp), and returns its path.
+ * @param {keyof typeof PROGRAMS} name
  * @returns {Promise<string>}
  */
-export async function buildFloor() {
-  mkdirSync(dirname(PROGRAM), { recursive: true });
+export async function buildFloor(name) {
+  mkdirSync(FOLDER, { recursive: true });
+  const program = join(FOLDER, name);
+  const { sources, libraries } = PROGRAMS[name];
   const flags = ['-std=c++20', '-O3', '-fPIC', '-Wall', '-Wextra', '-pthread'];
-  const sources = SOURCES.map((path) => join(ROOT, path));
+  const files = [`bench/floor/${name}.cc`, 'bench/floor/usage.cc', ...sources];
+  const paths = files.map((path) => join(ROOT, path));
   const compiler = process.env.CXX ?? 'g++';
-  await run(compiler, [...flags, `-I${join(ROOT, 'native')}`, ...sources, '-o', PROGRAM]);
-  return PROGRAM;
+  const include = `-I${join(ROOT, 'native')}`;
+  await run(compiler, [...flags, include, ...paths, '-o', program, ...libraries]);
+  return program;
 }

@@ -4,13 +4,10 @@
 // each thread keeps so many reads under way through an io_uring of its own. Prints one JSON object
 // with the figures of bench/contenders/trial.js.
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,13 +17,11 @@
 #include "block_facts.h"
 #include "ring.h"
 #include "sizes.h"
+#include "source.h"
+#include "usage.h"
 
 namespace ebs {
 namespace {
-
-Kernels FastestKernels() {
-  return {.sha256 = &Sha256Kernels().front(), .zero_scan = &ZeroScanKernels().front()};
-}
 
 // Neighbouring blocks that one read covers.
 struct Run {
@@ -37,14 +32,6 @@ struct Run {
 [[noreturn]] void Fail(const char* what) {
   std::perror(what);
   std::exit(1);
-}
-
-// A file system without O_DIRECT is read through the cache, as the engine does it.
-int OpenPastCache(const char* path) {
-  int descriptor = open(path, O_RDONLY | O_DIRECT);
-  if (descriptor < 0 && errno == EINVAL) descriptor = open(path, O_RDONLY);
-  if (descriptor < 0) Fail(path);
-  return descriptor;
 }
 
 // Cuts [first, end) into runs.
@@ -151,22 +138,14 @@ void ReadRunsByRing(Job* job, size_t read_count) {
 
 // The digests of a volume that is all zero.
 std::vector<uint8_t> ZeroDigests(const Kernels& kernels, uint64_t block_count) {
-  std::vector<uint8_t> zeros(kBlockSize);
-  const uint8_t* message = zeros.data();
   uint8_t digest[kDigestSize];
-  Sha256(*kernels.sha256, {&message, 1}, kBlockSize, digest);
+  HashZeroBlock(kernels, digest);
   std::vector<uint8_t> digests;
   for (uint64_t i = 0; i < block_count; i++) {
     digests.insert(digests.end(), digest, digest + kDigestSize);
   }
   return digests;
 }
-
-double Seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-
-double CpuSeconds(const rusage& usage) { return Seconds(usage.ru_utime) + Seconds(usage.ru_stime); }
 
 void RunThreads(Job* job, int thread_count, size_t ring_reads) {
   std::vector<std::thread> threads;
@@ -192,23 +171,18 @@ int Main(int argument_count, char** arguments) {
   }
   Job job{.kernels = FastestKernels()};
   job.descriptor = OpenPastCache(arguments[1]);
+  if (job.descriptor < 0) Fail(arguments[1]);
   uint64_t block_count = static_cast<uint64_t>(lseek(job.descriptor, 0, SEEK_END)) / kBlockSize;
   job.digests = ZeroDigests(job.kernels, block_count);
 
-  rusage before, after;
-  getrusage(RUSAGE_SELF, &before);
-  auto start = std::chrono::steady_clock::now();
+  Usage usage;
   job.runs = FindRuns(job.descriptor, block_count);
   size_t ring_reads = argument_count == 4 ? std::strtoul(arguments[3], nullptr, 10) : 0;
   RunThreads(&job, std::atoi(arguments[2]), ring_reads);
-  std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  getrusage(RUSAGE_SELF, &after);
 
-  // Kilobytes on Linux: getrusage(2).
-  std::printf("{\"wallSeconds\": %f, \"cpuSeconds\": %f, \"systemSeconds\": %f, ", wall.count(),
-              CpuSeconds(after) - CpuSeconds(before),
-              Seconds(after.ru_stime) - Seconds(before.ru_stime));
-  std::printf("\"peakRssMiB\": %f, ", static_cast<double>(after.ru_maxrss) / 1024);
+  std::printf("{");
+  usage.Print();
+  std::printf(", ");
   PrintAggregate(job);
   std::printf("}\n");
   return 0;

@@ -16,7 +16,7 @@ const RING_READS = 4;
 
 /** @param {import('../harness.js').Settings} settings */
 export async function run({ rounds = 5, sources, ...options }) {
-  const floor = await buildFloor();
+  const floor = await buildFloor('read_floor');
   const isFioThere = await hasFio();
   if (!isFioThere) console.log('fio is not installed: the bound of the device is left out.\n');
   const comparisons = [];

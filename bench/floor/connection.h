@@ -27,7 +27,7 @@ class Connection {
   // Waits for `size` bytes and throws them away; without TLS the kernel does not even copy them.
   bool Drop(size_t size);
 
-  // Writes both, without TLS in one system call. Neither is copied on this side of the kernel.
+  // Writes both; without TLS in one system call, and with no copy on this side of the kernel.
   bool Write(std::span<const char> head, std::span<const char> body);
 
  private:

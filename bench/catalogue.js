@@ -13,6 +13,7 @@ export const CATALOGUE = {
   macro: {
     read: './macro/read.js',
     'main-thread': './macro/main-thread.js',
+    upload: './macro/upload.js',
     'local-service': './macro/local-service.js',
   },
 };

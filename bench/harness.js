@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 
 /**
  * What a contender is in its comparison: ours, another way to do the same, or what no way can beat.
@@ -14,13 +16,15 @@ import { spawn } from 'node:child_process';
  * @typedef {object} Comparison
  * @property {string} title
  * @property {{ name: string, role: Role, figures: Record<string, number[]> }[]} contenders ours first
+ * @property {import('./aims.js').Verdict[]} [aims] how ours does by what it has to reach
  *
  * What all benchmarks can be told.
  * @typedef {object} Settings
  * @property {number} [rounds] default: the benchmark's own
- * @property {number} sizeMiB data of a read benchmark's source
- * @property {string} folder where the read benchmark puts its file, on the disk to be measured
- * @property {string[]} sources which sources to read
+ * @property {number} [sizeMiB] data of the source; default: the benchmark's own
+ * @property {string[]} [schemes] over which the upload benchmark goes, http or https; default: both
+ * @property {string} folder where a source that is a file lies, on the disk to be measured
+ * @property {string[]} [sources] which kinds of sources to read; default: the benchmark's own
  *
  * A benchmark: what `npm run bench -- NAME` runs.
  * @typedef {object} Benchmark
@@ -51,12 +55,13 @@ export async function compare({ title, rounds, contenders }) {
  * Runs a program and returns what it printed.
  * @param {string} command
  * @param {string[]} args
+ * @param {{ env?: Record<string, string> }} [options] default: the environment as it is
  * @returns {Promise<string>}
  * @throws when it cannot be run, or fails: with what it wrote to standard error.
  */
-export function run(command, args) {
+export function run(command, args, { env } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let complaint = '';
     child.stdout.on('data', (text) => (output += text));
@@ -67,6 +72,30 @@ export function run(command, args) {
       else reject(new Error(`${command} ended with ${signal ?? code}: ${complaint.trim()}`));
     });
   });
+}
+
+/**
+ * Runs a server that prints `listening on ADDRESS`, and ends it when `work` has ended.
+ * @template Result
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string> }} options
+ * @param {(server: { endpoint: string, pid: number }) => Promise<Result>} work
+ * @returns {Promise<Result>}
+ */
+export async function whileListening(command, args, { env }, work) {
+  const server = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(server, 'close');
+  try {
+    const line = once(createInterface(server.stdout), 'line');
+    const failed = ended.then(([code]) => Promise.reject(new Error(`${command} ended: ${code}`)));
+    const [text] = await Promise.race([line, failed]);
+    failed.catch(() => undefined);
+    return await work({ endpoint: text.replace('listening on ', ''), pid: server.pid });
+  } finally {
+    server.kill('SIGTERM');
+    await ended;
+  }
 }
 
 /** 0 to count - 1 in random order (Fisher and Yates). */

@@ -16,9 +16,10 @@ const { values: options, positionals: words } = parseArgs({
   options: {
     json: { type: 'string' },
     rounds: { type: 'string' },
-    'size-mib': { type: 'string', default: '1024' },
+    'size-mib': { type: 'string' },
     folder: { type: 'string', default: tmpdir() },
-    source: { type: 'string', multiple: true, default: ['file', 'loop', 'sparse'] },
+    source: { type: 'string', multiple: true },
+    scheme: { type: 'string', multiple: true },
   },
 });
 
@@ -35,8 +36,10 @@ async function list() {
   }
   console.log('\nnpm run bench -- NAME... [--json FILE] [--rounds N]');
   console.log(
-    '  read, main-thread: [--source file|loop|sparse|memory]... [--size-mib N] [--folder DIR]',
+    '  read, upload: [--source file|loop|sparse|memory]... [--size-mib N] [--folder DIR]',
   );
+  console.log('  upload: [--scheme http|https]...');
+  console.log('  main-thread, local-service: [--size-mib N] [--folder DIR]');
 }
 
 async function runAll(names) {
@@ -66,14 +69,16 @@ async function runInProcess(name) {
 
 function settings() {
   return {
-    rounds: options.rounds === undefined ? undefined : positive('rounds', options.rounds),
+    rounds: positive('rounds', options.rounds),
     sizeMiB: positive('size-mib', options['size-mib']),
     folder: options.folder,
     sources: options.source,
+    schemes: options.scheme,
   };
 }
 
 function positive(name, text) {
+  if (text === undefined) return undefined;
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
   throw new RangeError(`Expected a positive whole number for --${name}, got ${text}`);

@@ -1,14 +1,15 @@
+import { drawVerdict } from './aims.js';
 import { ratioOf, spreadOf } from './stats.js';
 
 /** @typedef {import('./harness.js').Comparison} Comparison */
 
 /**
  * Draws a comparison: for each figure a table with a row for each contender that has it, with its median, its quartiles,
- * and how the first contender, ours, relates to it.
+ * and how the first contender, ours, relates to it; then the aims.
  * @param {Comparison} comparison
  * @returns {string}
  */
-export function drawComparison({ title, contenders }) {
+export function drawComparison({ title, contenders, aims = [] }) {
   const [ours] = contenders;
   const rows = Object.keys(ours.figures).flatMap((figureName) => [
     ['', figureName, 'median', 'quartiles', 'ours / it'],
@@ -20,7 +21,8 @@ export function drawComparison({ title, contenders }) {
         ...figureCells(ours.figures[figureName], figures[figureName]),
       ]),
   ]);
-  return `${title}\n${drawRows(rows)}\n`;
+  const verdicts = aims.map((verdict) => `  ${drawVerdict(verdict)}\n`);
+  return `${title}\n${drawRows(rows)}\n${verdicts.join('')}`;
 }
 
 function figureCells(ours, samples) {

@@ -31,18 +31,25 @@ import { performance } from 'node:perf_hooks';
 export async function runTrial(readBlocks) {
   const [path, depth, sizeBytes] = process.argv.slice(2);
   const task = { path, depth: Number(depth), sizeBytes: Number(sizeBytes) };
+  let digests;
+  const spent = await spentOn(async () => (digests = await readBlocks(task)));
+  const aggregate = createHash('sha256').update(digests).digest('hex');
+  console.log(JSON.stringify({ ...spent, aggregate }));
+}
+
+/**
+ * Does `work` and returns what it took.
+ * @param {() => Promise<unknown>} work
+ * @returns {Promise<Omit<TrialReport, 'aggregate'>>}
+ */
+export async function spentOn(work) {
   const before = readClocks();
-  const digests = await readBlocks(task);
+  await work();
   const after = readClocks();
   const spent = Object.fromEntries(
     Object.entries(after).map(([name, seconds]) => [name, seconds - before[name]]),
   );
-  const report = {
-    ...spent,
-    peakRssMiB: process.resourceUsage().maxRSS / 1024,
-    aggregate: createHash('sha256').update(digests).digest('hex'),
-  };
-  console.log(JSON.stringify(report));
+  return { ...spent, peakRssMiB: process.resourceUsage().maxRSS / 1024 };
 }
 
 function readClocks() {

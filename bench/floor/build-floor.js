@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { run } from '../harness.js';
 
@@ -27,13 +27,15 @@ const PROGRAMS = {
 };
 
 /**
- * Compiles a program of this folder as the addon is compiled (binding.gyp), and returns its path.
+ * Compiles a program of this folder as the addon is compiled (binding.gyp), unless that has been done, and returns its
+ * path.
  * @param {keyof typeof PROGRAMS} name
  * @returns {Promise<string>}
  */
 export async function buildFloor(name) {
   mkdirSync(FOLDER, { recursive: true });
   const program = join(FOLDER, name);
+  if (isYounger(program, ['bench/floor', 'native'])) return program;
   const { sources, libraries } = PROGRAMS[name];
   const flags = ['-std=c++20', '-O3', '-fPIC', '-Wall', '-Wextra', '-pthread'];
   const files = [`bench/floor/${name}.cc`, 'bench/floor/usage.cc', ...sources];
@@ -42,4 +44,14 @@ export async function buildFloor(name) {
   const include = `-I${join(ROOT, 'native')}`;
   await run(compiler, [...flags, include, ...paths, '-o', program, ...libraries]);
   return program;
+}
+
+/** Whether a program is there, and younger than every file of the folders. */
+function isYounger(program, folders) {
+  if (!existsSync(program)) return false;
+  const { mtimeMs } = statSync(program);
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name)),
+  );
+  return files.every((file) => statSync(file).mtimeMs < mtimeMs);
 }

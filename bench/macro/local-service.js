@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { compare, run as runProgram } from '../harness.js';
+import { compare, run as runProgram, whileListening } from '../harness.js';
 
 export const summary = 'blocks put to and read from the local service, over loopback';
 
@@ -14,7 +11,7 @@ const COMMAND = join(import.meta.dirname, '../../dist/cli/main.js');
 const MEMORY_FOLDER = '/dev/shm';
 
 /** @param {import('../harness.js').Settings} settings */
-export async function run({ rounds = 5, sizeMiB, folder }) {
+export async function run({ rounds = 5, sizeMiB = 1024, folder }) {
   const home = existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : folder;
   const contenders = [
     { role: 'ours', name: 'ebs-snapshot serve', measure: () => measureService({ home, sizeMiB }) },
@@ -41,16 +38,9 @@ async function measureBare({ sizeMiB }) {
 async function measure(command, sizeMiB, clientWords) {
   // The default credentials are what the client signs with.
   const env = { PATH: process.env.PATH };
-  const service = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'ignore'] });
-  const ended = once(service, 'close');
-  try {
-    const [line] = await once(createInterface(service.stdout), 'line');
-    const endpoint = line.replace('listening on ', '');
-    const load = [endpoint, service.pid, sizeMiB * 2 ** 20, CONNECTIONS, ...clientWords];
+  return await whileListening(process.execPath, command, { env }, async ({ endpoint, pid }) => {
+    const load = [endpoint, pid, sizeMiB * 2 ** 20, CONNECTIONS, ...clientWords];
     const words = [join(CONTENDERS, 'ebs-load.js'), ...load.map(String)];
     return JSON.parse(await runProgram(process.execPath, words));
-  } finally {
-    service.kill('SIGTERM');
-    await ended;
-  }
+  });
 }

@@ -15,7 +15,7 @@ const FUNCTIONS_SHOWN = 12;
 const SAMPLE_MICROS = 100;
 
 /** @param {import('../harness.js').Settings} settings */
-export async function run({ rounds = 5, sizeMiB, folder }) {
+export async function run({ rounds = 5, sizeMiB = 1024, folder }) {
   const source = SOURCES.memory({ sizeMiB, folder });
   if (typeof source === 'string') throw new Error(`The main thread cannot be measured: ${source}`);
   try {

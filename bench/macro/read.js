@@ -5,9 +5,12 @@ import { READER_THREADS } from '../../dist/engine/native-engine.js';
 import { hasFio, readWithFio } from '../contenders/fio.js';
 import { buildFloor } from '../floor/build-floor.js';
 import { compare, run as runProgram } from '../harness.js';
-import { SOURCES } from './sources.js';
+import { makeSource } from './sources.js';
 
 export const summary = 'read + scan + hash of a file, a loop device over memory, a sparse file';
+
+/** The sources that are read when none is named. */
+const KINDS = ['file', 'loop', 'sparse'];
 
 /** Reads of 2 MiB that each thread of the floor keeps under way through io_uring. */
 const RING_READS = 4;
@@ -15,13 +18,13 @@ const RING_READS = 4;
 /** @typedef {import('./sources.js').Source} Source */
 
 /** @param {import('../harness.js').Settings} settings */
-export async function run({ rounds = 5, sources, ...options }) {
+export async function run({ rounds = 5, sources = KINDS, sizeMiB = 1024, folder }) {
   const floor = await buildFloor('read_floor');
   const isFioThere = await hasFio();
   if (!isFioThere) console.log('fio is not installed: the bound of the device is left out.\n');
   const comparisons = [];
   for (const kind of sources) {
-    const source = makeSource(kind, options);
+    const source = makeSource(kind, { sizeMiB, folder });
     if (typeof source === 'string') {
       console.log(`The source '${kind}' is left out: ${source}.\n`);
       continue;
@@ -39,11 +42,6 @@ export async function run({ rounds = 5, sources, ...options }) {
 function hasRing() {
   const setting = '/proc/sys/kernel/io_uring_disabled';
   return existsSync(setting) && readFileSync(setting, 'utf8').trim() === '0';
-}
-
-function makeSource(kind, options) {
-  if (kind in SOURCES) return SOURCES[kind](options);
-  throw new RangeError(`Expected a source among ${Object.keys(SOURCES).join(', ')}, got ${kind}`);
 }
 
 async function compareOn(source, { rounds, floor, isFioThere }) {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdtempSync, openSync } from 'node:fs';
 import { rmSync, writeSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { BLOCK_SIZE } from '../../dist/base/constants.js';
 import { ZERO_BLOCK_DIGEST } from '../../dist/base/digest.js';
@@ -36,15 +37,27 @@ const SPARSE_DATA_SHARE = 0.25;
 export const SOURCES = {
   file: ({ sizeMiB, folder }) => makeFile(`file of ${sizeMiB} MiB on a disk`, { sizeMiB, folder }),
   memory: ({ sizeMiB }) =>
-    needMemory() ??
+    needMemory(sizeMiB) ??
     makeFile(`file of ${sizeMiB} MiB in memory`, { sizeMiB, folder: MEMORY_FOLDER }),
-  loop: ({ sizeMiB }) => needMemory() ?? needRoot() ?? makeLoop(sizeMiB),
+  loop: ({ sizeMiB }) => needMemory(sizeMiB) ?? needRoot() ?? makeLoop(sizeMiB),
   sparse: ({ sizeMiB, folder }) => makeSparseFile(sizeMiB * SPARSE_DATA_SHARE, folder),
 };
 
 function makeSparseFile(sizeMiB, folder) {
   const title = `sparse file of ${SPARSE_FACTOR * sizeMiB} MiB, 1/${SPARSE_FACTOR} of it data`;
   return makeFile(title, { sizeMiB, folder, holeFactor: SPARSE_FACTOR });
+}
+
+/**
+ * Makes a source, or returns a word on why this machine has none.
+ * @param {string} kind
+ * @param {{ sizeMiB: number, folder: string }} options
+ * @returns {Source | string}
+ * @throws {RangeError} for a kind that there is not.
+ */
+export function makeSource(kind, options) {
+  if (kind in SOURCES) return SOURCES[kind](options);
+  throw new RangeError(`Expected a source among ${Object.keys(SOURCES).join(', ')}, got ${kind}`);
 }
 
 /** Extents of 16 MiB, each followed by a hole if there are to be holes. */
@@ -100,8 +113,11 @@ function makeLoop(sizeMiB) {
   return { ...file, path, remove };
 }
 
-function needMemory() {
-  return existsSync(MEMORY_FOLDER) ? undefined : `there is no ${MEMORY_FOLDER}`;
+/** What is measured needs memory as well. */
+function needMemory(sizeMiB) {
+  if (!existsSync(MEMORY_FOLDER)) return `there is no ${MEMORY_FOLDER}`;
+  const freeMiB = Math.floor(freemem() / 2 ** 20);
+  return sizeMiB <= freeMiB / 2 ? undefined : `${sizeMiB} MiB are much of ${freeMiB} free ones`;
 }
 
 function needRoot() {

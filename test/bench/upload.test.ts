@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LocalEbs } from '../../src/local.ts';
 import { start } from '../support/command.ts';
+import { haveHeader } from '../support/required-tool.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 interface Source {
@@ -39,7 +40,9 @@ async function newSource(): Promise<Source> {
   return makeSource('file', { sizeMiB: 16, folder: await temporaryFolder() });
 }
 
-describe.runIf(process.platform === 'linux')('the upload benchmark', () => {
+const isCompilable = process.platform === 'linux' && (await haveHeader('openssl/ssl.h'));
+
+describe.runIf(isCompilable)('the upload benchmark', () => {
   let sink: string;
   let floor: string;
 

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 
 /**
  * Whether every one of the programs is on this machine. Where it is not, tests are skipped, but never in CI: there a
@@ -13,6 +15,22 @@ export async function haveTools(...names: string[]): Promise<boolean> {
     return false;
   }
   return true;
+}
+
+/**
+ * Whether programs that include a header, as `openssl/ssl.h`, can be compiled; for the rest as {@link haveTools}.
+ * @throws {Error} in CI, which names the header that is missing.
+ */
+export async function haveHeader(name: string): Promise<boolean> {
+  const compiler = process.env.CXX ?? 'g++';
+  const preprocess = ['-E', '-x', 'c++', '-include', name, '/dev/null', '-o', '/dev/null'];
+  try {
+    await promisify(execFile)(compiler, preprocess);
+    return true;
+  } catch (error) {
+    if (process.env.CI === undefined) return false;
+    throw new Error(`These tests need ${compiler} and ${name}`, { cause: error });
+  }
 }
 
 async function isOnPath(name: string): Promise<boolean> {

@@ -30,7 +30,11 @@ export function judge({ contenders }, aims) {
  * @returns {string}
  */
 export function drawVerdict({ figure, versus, atMost, atLeast, ratio, isReached }) {
-  const bound = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
+  const bound = atMost === undefined ? `at least ${round(atLeast)}` : `at most ${round(atMost)}`;
   const outcome = isReached ? 'reached' : 'missed';
-  return `${figure}, ${bound} of ${versus}: ${ratio.median.toFixed(2)}, ${outcome}`;
+  return `${figure}, ${bound} of ${versus}: ${round(ratio.median)}, ${outcome}`;
+}
+
+function round(ratio) {
+  return ratio.toFixed(2);
 }

@@ -23,7 +23,10 @@ const OPENSSL = ['-lssl', '-lcrypto'];
 const PROGRAMS = {
   read_floor: { sources: KERNELS, libraries: [] },
   sink: { sources: [...HTTP, 'bench/floor/self_signed.cc'], libraries: OPENSSL },
-  upload_floor: { sources: [...KERNELS, ...HTTP, 'bench/floor/signer.cc'], libraries: OPENSSL },
+  upload_floor: {
+    sources: [...KERNELS, ...HTTP, 'bench/floor/client.cc', 'bench/floor/signer.cc'],
+    libraries: OPENSSL,
+  },
 };
 
 /**

@@ -4,9 +4,7 @@
 // is still in the processor's cache when it is sent, and is copied by the kernel alone. ENDPOINT is
 // http://ADDRESS:PORT, or https, whose certificate is not checked. Credentials and region come from
 // the environment. Prints one JSON object with figures of bench/contenders/trial.js.
-#include <arpa/inet.h>
 #include <openssl/evp.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,14 +12,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "block_facts.h"
-#include "connection.h"
-#include "message_reader.h"
+#include "client.h"
 #include "signer.h"
 #include "sizes.h"
 #include "source.h"
@@ -40,34 +36,6 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
   std::exit(1);
 }
 
-[[noreturn]] void Refuse(const char* what, std::string_view why) {
-  std::fprintf(stderr, "%s: %.*s\n", what, static_cast<int>(why.size()), why.data());
-  std::exit(1);
-}
-
-struct Endpoint {
-  bool is_encrypted;
-  // As in the header `Host`.
-  std::string host;
-  sockaddr_in address;
-};
-
-Endpoint ParseEndpoint(std::string_view url) {
-  Endpoint endpoint = {.is_encrypted = url.starts_with("https:"), .host = {}, .address = {}};
-  url.remove_prefix(std::min(url.find("//") + 2, url.size()));
-  endpoint.host = url;
-  size_t colon = url.find(':');
-  if (colon == std::string_view::npos) Refuse("ENDPOINT", "it has no port");
-  std::string port(url.substr(colon + 1));
-  std::string host(url.substr(0, colon));
-  endpoint.address.sin_family = AF_INET;
-  endpoint.address.sin_port = htons(static_cast<uint16_t>(std::atoi(port.c_str())));
-  if (inet_pton(AF_INET, host.c_str(), &endpoint.address.sin_addr) != 1) {
-    Refuse("ENDPOINT", "its host is no IPv4 address");
-  }
-  return endpoint;
-}
-
 std::string Environment(const char* name, const char* fallback) {
   const char* value = std::getenv(name);
   return value != nullptr ? value : fallback;
@@ -79,34 +47,6 @@ SigningIdentity IdentityFor(const Endpoint& endpoint) {
           .region = Environment("AWS_REGION", "us-east-1"),
           .host = endpoint.host};
 }
-
-// One kept-alive connection to the service.
-class Client {
- public:
-  Client(const Endpoint& endpoint, SSL_CTX* tls) {
-    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    auto* address = reinterpret_cast<const sockaddr*>(&endpoint.address);
-    if (connect(descriptor, address, sizeof endpoint.address) != 0) Fail("connect");
-    connection_ = std::make_unique<Connection>(descriptor);
-    answer_ = std::make_unique<MessageReader>(connection_.get());
-    if (endpoint.is_encrypted && !connection_->StartTls(tls)) Refuse("TLS", "no handshake");
-  }
-
-  // Sends a request and returns the body of its answer, which must be a success.
-  std::string_view Call(std::string_view head, std::string_view body) {
-    if (!connection_->Write(head, body)) Fail("send");
-    if (!answer_->ReadHead() || !answer_->ReadBody(&body_)) Refuse("answer", "cut short");
-    if (!answer_->head().starts_with("HTTP/1.1 2")) {
-      Refuse("answer", std::string(answer_->head()) + body_);
-    }
-    return body_;
-  }
-
- private:
-  std::unique_ptr<Connection> connection_;
-  std::unique_ptr<MessageReader> answer_;
-  std::string body_;
-};
 
 // What the threads share.
 struct Job {
@@ -145,7 +85,7 @@ std::string Start(const Job& job, Client* client) {
                                         .body_size = body.size()});
   std::string_view answer = client->Call(head, body);
   size_t at = answer.find("snap-");
-  if (at == std::string_view::npos) Refuse("StartSnapshot", answer);
+  if (at == std::string_view::npos) Fail("StartSnapshot, without an id");
   return std::string(answer.substr(at, answer.find('"', at) - at));
 }
 

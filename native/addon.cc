@@ -16,7 +16,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 3;
+constexpr int kBindingVersion = 4;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "js_values.h"
 #include "read_session.h"
@@ -24,8 +25,8 @@ struct BlockReader::Core {
   // The JavaScript object, and the threads.
   std::atomic<int> user_count{2};
   ChangeFunction on_change;
-  // Keeps the shared memory. Declared before the session, whose threads end before it is dropped.
-  Napi::Reference<Napi::Uint8Array> memory;
+  // Keep the shared memory. Declared before the session, whose threads end before it is dropped.
+  std::vector<Napi::Reference<Napi::Uint8Array>> memories;
   std::unique_ptr<ReadSession> session;
 };
 
@@ -83,6 +84,8 @@ Napi::Function BlockReader::Define(Napi::Env env) {
                          InstanceMethod<&BlockReader::Take>("take"),
                          InstanceMethod<&BlockReader::Wait>("wait"),
                          InstanceMethod<&BlockReader::GiveBack>("giveBack"),
+                         InstanceMethod<&BlockReader::LimitSlots>("limitSlots"),
+                         InstanceMethod<&BlockReader::AddSlots>("addSlots"),
                          InstanceMethod<&BlockReader::Stop>("stop"),
                          InstanceMethod<&BlockReader::Stopped>("stopped"),
                          InstanceMethod<&BlockReader::Dispose>("dispose"),
@@ -96,7 +99,7 @@ BlockReader::BlockReader(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (request.memory == nullptr) return;
   auto core = std::make_unique<Core>();
   core->owner = this;
-  core->memory = Napi::Persistent(setup.Get("memory").As<Napi::Uint8Array>());
+  core->memories.push_back(Napi::Persistent(setup.Get("memory").As<Napi::Uint8Array>()));
   core->on_change = Core::ChangeFunction::New(
       info.Env(), "ebs-snapshot-stream", 0, 1, core.get(),
       [](Napi::Env, void*, Core* finalized) {
@@ -162,6 +165,19 @@ void BlockReader::GiveBack(const Napi::CallbackInfo& info) {
   if (core_ == nullptr) return;
   if (core_->session->GiveBack(info[0].As<Napi::Number>().Uint32Value())) return;
   Napi::Error::New(info.Env(), "A slot was given back twice").ThrowAsJavaScriptException();
+}
+
+void BlockReader::LimitSlots(const Napi::CallbackInfo& info) {
+  if (core_ != nullptr) core_->session->LimitSlots(info[0].As<Napi::Number>().Uint32Value());
+}
+
+void BlockReader::AddSlots(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
+  auto memory = info[0].As<Napi::Uint8Array>();
+  // Of a worker that is being terminated, nothing can be read.
+  if (memory.Data() == nullptr) return;
+  core_->memories.push_back(Napi::Persistent(memory));
+  core_->session->AddSlots(memory.Data(), info[1].As<Napi::Number>().Uint32Value());
 }
 
 void BlockReader::Stop(const Napi::CallbackInfo&) {

@@ -29,6 +29,8 @@ class BlockReader : public Napi::ObjectWrap<BlockReader> {
   Napi::Value Take(const Napi::CallbackInfo& info);
   void Wait(const Napi::CallbackInfo& info);
   void GiveBack(const Napi::CallbackInfo& info);
+  void LimitSlots(const Napi::CallbackInfo& info);
+  void AddSlots(const Napi::CallbackInfo& info);
   void Stop(const Napi::CallbackInfo& info);
   Napi::Value Stopped(const Napi::CallbackInfo& info);
   void Dispose(const Napi::CallbackInfo& info);

@@ -12,7 +12,9 @@ ReadSession::ReadSession(ReadRequest request, std::function<void()> on_change,
     : request_(std::move(request)),
       on_change_(std::move(on_change)),
       on_end_(std::move(on_end)),
-      slots_(request_.slot_count) {}
+      slots_(0) {
+  AddSlots(request_.memory, request_.slot_count);
+}
 
 ReadSession::~ReadSession() {
   Stop();
@@ -68,6 +70,21 @@ bool ReadSession::GiveBack(uint32_t slot) {
   bool is_taken = slots_.GiveBack(slot);
   WakeClaimer();
   return is_taken;
+}
+
+void ReadSession::LimitSlots(uint32_t limit) {
+  std::lock_guard lock(mutex_);
+  slots_.SetLimit(limit);
+  WakeClaimer();
+}
+
+void ReadSession::AddSlots(uint8_t* memory, uint32_t count) {
+  std::lock_guard lock(mutex_);
+  for (uint32_t i = 0; i < count; i++) {
+    slot_bytes_.push_back(memory + static_cast<size_t>(i) * kBlockSize);
+  }
+  slots_.Add(count);
+  WakeClaimer();
 }
 
 void ReadSession::Stop() {
@@ -152,7 +169,7 @@ ReadSession::Work* ReadSession::Claim() {
   bool is_data = status.ok() && !is_hole;
 
   std::unique_lock lock(mutex_);
-  slots_awaited_ = is_data ? std::min<uint64_t>(count, slots_.slot_count()) : 0;
+  slots_awaited_ = is_data ? std::min<uint64_t>(count, slots_.limit()) : 0;
   is_claimer_waiting_ = true;
   changed_.wait(lock, [this] { return is_stopping_ || CanClaim(); });
   is_claimer_waiting_ = false;
@@ -165,7 +182,10 @@ ReadSession::Work* ReadSession::Claim() {
   work.is_done = false;
   work.status = status;
   unfinished_++;
-  for (uint64_t i = 0; is_data && i < count; i++) work.slots[i] = slots_.Take();
+  for (uint64_t i = 0; is_data && i < count; i++) {
+    work.slots[i] = slots_.Take();
+    work.bytes[i] = slot_bytes_[work.slots[i]];
+  }
   next_block_ += count;
   is_all_claimed_ = next_block_ == end_block_;
   return &work;
@@ -206,7 +226,7 @@ void ReadSession::Fill(Work* work) {
   work->status = Read(*work);
   if (!work->status.ok()) return;
   std::array<const uint8_t*, kRunBlocksMax> blocks;
-  for (uint64_t i = 0; i < work->count; i++) blocks[i] = SlotBytes(work->slots[i]);
+  for (uint64_t i = 0; i < work->count; i++) blocks[i] = work->bytes[i];
   InspectBlocks(request_.kernels, {blocks.data(), work->count}, work->facts.data());
 }
 
@@ -216,7 +236,7 @@ Status ReadSession::Read(const Work& work) {
   for (uint64_t i = 0; i < work.count; i++) {
     uint64_t rest = file_.size_bytes() - (offset + i * kBlockSize);
     size_t size = static_cast<size_t>(std::min<uint64_t>(rest, kBlockSize));
-    uint8_t* bytes = SlotBytes(work.slots[i]);
+    uint8_t* bytes = work.bytes[i];
     std::memset(bytes + size, 0, kBlockSize - size);
     pieces[i] = {bytes, size};
   }

@@ -95,6 +95,14 @@ class ReadSession {
   // Gives a slot of a block back. Returns false when the caller does not have it.
   bool GiveBack(uint32_t slot);
 
+  // Bounds how many slots may be taken at one time; those beyond it are filled no more once they
+  // have come back. At least 1.
+  void LimitSlots(uint32_t limit);
+
+  // Adds slots, numbered from the present count on: `count` * kBlockSize bytes on a page border,
+  // which must stay as the first ones must. The limit rises with them.
+  void AddSlots(uint8_t* memory, uint32_t count);
+
   // Lets each thread finish the read that it is in, and end. Idempotent.
   void Stop();
 
@@ -111,6 +119,8 @@ class ReadSession {
     bool is_done = false;
     Status status;
     std::array<uint32_t, kRunBlocksMax> slots;
+    // Where they are.
+    std::array<uint8_t*, kRunBlocksMax> bytes;
     std::array<BlockFacts, kRunBlocksMax> facts;
   };
 
@@ -140,7 +150,6 @@ class ReadSession {
   // Tells the caller, if it waits. Lets go of `lock`, which is of mutex_.
   void NoteChange(std::unique_lock<std::mutex> lock);
 
-  uint8_t* SlotBytes(uint32_t slot) const { return request_.memory + slot * kBlockSize; }
   Work& WorkAt(uint64_t sequence) { return works_[sequence % kWorkMax]; }
 
   const ReadRequest request_;
@@ -166,6 +175,8 @@ class ReadSession {
   bool is_claimer_waiting_ = false;
   uint64_t slots_awaited_ = 0;
   SlotList slots_;
+  // Where each slot is.
+  std::vector<uint8_t*> slot_bytes_;
   std::array<Work, kWorkMax> works_;
   // Work [handed_out_, claimed_) is in the ring.
   uint64_t handed_out_ = 0;

@@ -10,13 +10,24 @@ namespace ebs {
 // Which slots of the block memory are free. A slot is here, or with whoever took it; giving back
 // one that is here already is refused, so that no slot can be in two hands. Not thread-safe: the
 // owner's lock guards it.
+//
+// A limit on how many may be taken can be lower than there are: then the rest stays free until the
+// limit rises again.
 class SlotList {
  public:
   // All of `slot_count` slots are free.
   explicit SlotList(uint32_t slot_count);
 
-  size_t free_count() const { return free_.size(); }
-  size_t slot_count() const { return is_taken_.size(); }
+  // How many may be taken now.
+  size_t free_count() const;
+  size_t limit() const { return limit_; }
+
+  // Bounds how many may be taken at one time, slots that are taken already included. At least 1.
+  void SetLimit(uint32_t limit) { limit_ = limit; }
+
+  // Adds slots numbered from the present count on, all free. They are taken after the others, whose
+  // memory has been used before. The limit rises with them.
+  void Add(uint32_t count);
 
   // Takes the slot that became free last, whose memory is the most likely to be in the cache. One
   // must be free.
@@ -28,6 +39,7 @@ class SlotList {
  private:
   std::vector<uint32_t> free_;
   std::vector<bool> is_taken_;
+  size_t limit_;
 };
 
 }  // namespace ebs

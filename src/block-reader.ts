@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { abortError } from './base/errors.ts';
+import { DEFAULT_BUFFER_BYTES, slotCountFloor } from './engine/block-pool.ts';
 import type { Engine, EngineReader, ReadOptions } from './engine/engine.ts';
 import { loadEngine } from './engine/load-engine.ts';
 import type { EngineChoice } from './options.ts';
@@ -26,6 +27,7 @@ export class BlockReader extends Readable {
   readonly path: string;
   readonly #engine: Engine;
   readonly #options: ReadOptions;
+  #maxBufferBytes: number;
   #reader: EngineReader | undefined;
   #detach: () => void = () => undefined;
 
@@ -34,6 +36,7 @@ export class BlockReader extends Readable {
     this.path = path;
     this.#engine = loadEngine({ engine: engine ?? 'auto' });
     this.#options = options;
+    this.#maxBufferBytes = options.maxBufferBytes ?? DEFAULT_BUFFER_BYTES;
     if (signal === undefined) return;
     const onAbort = (): void => void this.destroy(abortError(signal));
     signal.addEventListener('abort', onAbort, { once: true });
@@ -44,6 +47,17 @@ export class BlockReader extends Readable {
   /** Bytes in the file or device; undefined until `ready`. */
   get sizeBytes(): number | undefined {
     return this.#reader?.sizeBytes;
+  }
+
+  /** Bytes of buffers that may be filled and not yet released; may be changed while reading. At least one block. */
+  get maxBufferBytes(): number {
+    return this.#maxBufferBytes;
+  }
+
+  set maxBufferBytes(maxBufferBytes: number) {
+    slotCountFloor(maxBufferBytes);
+    this.#maxBufferBytes = maxBufferBytes;
+    this.#reader?.setMaxBufferBytes(maxBufferBytes);
   }
 
   /**
@@ -60,6 +74,10 @@ export class BlockReader extends Readable {
     this.#engine.openReader(this.path, this.#options).then(
       (reader) => {
         this.#reader = reader;
+        // It may have been changed while the source was being opened.
+        if (this.#maxBufferBytes !== this.#options.maxBufferBytes) {
+          reader.setMaxBufferBytes(this.#maxBufferBytes);
+        }
         callback();
         this.emit('ready');
       },

@@ -21,13 +21,14 @@ interface Waiter {
 }
 
 /**
- * Block buffers under a hard bound in bytes. All of it is one shared allocation whose pages the system commits at their
- * first use; slots freed last are used first, so a quick consumer touches few of them.
+ * Block buffers under a hard bound in bytes. All of it is one shared allocation, and one more each time the bound rises
+ * above what there was; the system commits the pages at their first use. Slots freed last are used first, so a quick
+ * consumer touches few of them.
  */
 export class BlockPool {
-  readonly slotCount: number;
+  #slotCountMax: number;
   readonly #memory: SlotMemory;
-  readonly #freeSlots: number[];
+  #freeSlots: number[];
   readonly #waiters = new Set<Waiter>();
 
   /**
@@ -35,21 +36,40 @@ export class BlockPool {
    * @throws {RangeError} when maxBytes is not a positive number.
    */
   constructor(options: { readonly maxBytes: number }) {
-    this.slotCount = slotCountFloor(options.maxBytes);
-    this.#memory = new SlotMemory({
-      slotCount: this.slotCount,
-      onFree: (slot) => this.#reuse(slot),
-    });
-    this.#freeSlots = Array.from({ length: this.slotCount }, (_, i) => this.slotCount - 1 - i);
+    const slotCount = slotCountFloor(options.maxBytes);
+    this.#slotCountMax = slotCount;
+    this.#memory = new SlotMemory({ slotCount, onFree: (slot) => this.#reuse(slot) });
+    this.#freeSlots = slotsDownFrom(slotCount, 0);
   }
 
-  /** Slots that somebody owns or holds now. */
+  /** Slots that may be owned or held at one time. */
+  get slotCount(): number {
+    return this.#slotCountMax;
+  }
+
+  /** Slots that somebody owns or holds now: more than {@link slotCount} only after that was lowered. */
   get leasedCount(): number {
-    return this.slotCount - this.#freeSlots.length;
+    return this.#memory.slotCount - this.#freeSlots.length;
+  }
+
+  /**
+   * Changes the bound. A higher one serves waiters at once; under a lower one, slots that come home are not leased anew
+   * until fewer are out. Pages once used stay with the process.
+   * @throws {RangeError} as the constructor.
+   */
+  resize(maxBytes: number): void {
+    this.#slotCountMax = slotCountFloor(maxBytes);
+    const before = this.#memory.slotCount;
+    if (this.#slotCountMax > before) {
+      this.#memory.grow(this.#slotCountMax - before);
+      this.#freeSlots = slotsDownFrom(this.#slotCountMax, before).concat(this.#freeSlots);
+    }
+    this.#serveWaiters();
   }
 
   /** Leases a slot, or returns undefined when none is free. */
   tryLease(): Lease | undefined {
+    if (this.leasedCount >= this.#slotCountMax) return undefined;
     const slot = this.#freeSlots.pop();
     return slot === undefined ? undefined : this.#own(slot);
   }
@@ -73,16 +93,20 @@ export class BlockPool {
     });
   }
 
-  /** Hands a freed slot straight to the first waiter, so that nobody overtakes. */
   #reuse(slot: number): void {
-    const [waiter] = this.#waiters;
-    if (waiter === undefined) {
-      this.#freeSlots.push(slot);
-      return;
+    this.#freeSlots.push(slot);
+    this.#serveWaiters();
+  }
+
+  /** Hands free slots straight to those who wait, in their order, so that nobody overtakes. */
+  #serveWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const lease = this.tryLease();
+      if (lease === undefined) return;
+      this.#waiters.delete(waiter);
+      waiter.signal?.removeEventListener('abort', waiter.onAbort);
+      waiter.resolve(lease);
     }
-    this.#waiters.delete(waiter);
-    waiter.signal?.removeEventListener('abort', waiter.onAbort);
-    waiter.resolve(this.#own(slot));
   }
 
   #own(slot: number): Lease {
@@ -100,6 +124,11 @@ export function slotCountFloor(maxBytes: number): number {
     throw new RangeError(`Expected a positive number of bytes for block buffers, got ${maxBytes}`);
   }
   return Math.max(1, Math.floor(maxBytes / BLOCK_SIZE));
+}
+
+/** The slots of [first, end), the first one last: free slots are taken from the end. */
+function slotsDownFrom(end: number, first: number): number[] {
+  return Array.from({ length: end - first }, (_, i) => end - 1 - i);
 }
 
 class SlotLease implements Lease {

@@ -45,6 +45,12 @@ export interface EngineReader {
    * @throws {SourceError} with path, offset and errno when a read fails; the reader is then of no more use.
    */
   next(): Promise<readonly Block[]>;
+  /**
+   * Changes how many bytes of buffers may be filled and not yet released. More may be filled at once; with fewer,
+   * buffers that are released stay unused until fewer are out.
+   * @throws {RangeError} when it is not a positive number.
+   */
+  setMaxBufferBytes(maxBufferBytes: number): void;
   /** Stops the threads, then closes the file. Blocks already handed out stay valid until released. Idempotent. */
   close(): Promise<void>;
 }

@@ -74,6 +74,10 @@ class JsReader implements EngineReader {
     }
   }
 
+  setMaxBufferBytes(maxBufferBytes: number): void {
+    this.#pool.resize(maxBufferBytes);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#reading;

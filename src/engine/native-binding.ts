@@ -58,6 +58,10 @@ export interface NativeReaderHandle {
   wait(callback: () => void): void;
   /** Gives a slot back for reading into. */
   giveBack(slot: number): void;
+  /** Bounds how many slots may be taken at one time, at least 1; those beyond it are filled no more once they are back. */
+  limitSlots(limit: number): void;
+  /** Adds slots behind those there are, laid out as in the set-up. The limit rises with them. */
+  addSlots(memory: Uint8Array, slotCount: number): void;
   /** Lets the threads finish their present read and end. */
   stop(): void;
   /** Whether the threads have ended and the file is closed. */
@@ -116,4 +120,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 3;
+export const BINDING_VERSION = 4;

@@ -1,5 +1,6 @@
 import { DIGEST_SIZE } from '../base/constants.ts';
 import { abortError } from '../base/errors.ts';
+import { slotCountFloor } from './block-pool.ts';
 import type { Block, EngineReader } from './engine.ts';
 import { SLOT_OF_HOLE } from './native-binding.ts';
 import type {
@@ -68,6 +69,16 @@ export class NativeReader implements EngineReader {
     if (this.#isClosed) throw abortError();
     if (this.#runs.isEmpty) this.#runs = new RunCursor(await this.#take());
     return this.#runs.take(BLOCKS_PER_CALL, this.#memory);
+  }
+
+  setMaxBufferBytes(maxBufferBytes: number): void {
+    const slotCount = slotCountFloor(maxBufferBytes);
+    const before = this.#memory.slotCount;
+    if (slotCount > before) {
+      this.#memory.grow(slotCount - before);
+      this.#handle.addSlots(this.#memory.view(before), slotCount - before);
+    }
+    this.#handle.limitSlots(slotCount);
   }
 
   close(): Promise<void> {

@@ -3,8 +3,16 @@ import { BLOCK_SIZE } from '../base/constants.ts';
 /** Alignment in bytes that O_DIRECT reads want of a buffer: a page, which no logical sector exceeds in practice. */
 const PAGE_SIZE = 4096;
 
-/** Which memory a view belongs to, so that a holder needs nothing but the bytes. */
-const memories = new WeakMap<ArrayBufferLike, SlotMemory>();
+/** One allocation: slots that follow one another. */
+interface Segment {
+  readonly memory: SlotMemory;
+  readonly buffer: SharedArrayBuffer;
+  readonly firstSlot: number;
+  readonly firstSlotOffset: number;
+}
+
+/** Which segment a view belongs to, so that a holder needs nothing but the bytes. */
+const segments = new WeakMap<ArrayBufferLike, Segment>();
 
 /** How {@link SlotMemory} is laid out and whom it tells. */
 export interface SlotMemoryOptions {
@@ -12,7 +20,7 @@ export interface SlotMemoryOptions {
   readonly slotCount: number;
   /** Called once each time the last holder of a slot lets go. */
   readonly onFree: (slot: number) => void;
-  /** Bytes from the start of the memory to its first page border. JavaScript cannot see addresses; default: 0. */
+  /** Bytes from the start of an allocation to its first page border. JavaScript cannot see addresses; default: 0. */
   readonly align?: (memory: Uint8Array) => number;
 }
 
@@ -20,33 +28,42 @@ export interface SlotMemoryOptions {
  * Shared memory cut into slots of one block each, every slot with a count of its holders. A slot is handed back only
  * when the count falls to zero, so it cannot be filled anew while a read, a hash or a socket still holds it.
  *
- * The memory is a SharedArrayBuffer: it cannot be detached under native code, and lanes in other threads can use it.
- * Its pages are committed by the system at their first use.
+ * The memory is made of SharedArrayBuffers, one unless it grows: none cannot be detached under native code, and lanes in other threads can use them.
+ * Their pages are committed by the system at their first use.
  */
 export class SlotMemory {
-  readonly slotCount: number;
-  readonly #buffer: SharedArrayBuffer;
-  readonly #firstSlotOffset: number;
-  readonly #holders: Uint32Array;
+  readonly #segments: Segment[] = [];
   readonly #views: Buffer[] = [];
   readonly #onFree: (slot: number) => void;
+  readonly #align: (memory: Uint8Array) => number;
+  #holders = new Uint32Array(0);
 
   constructor(options: SlotMemoryOptions) {
-    this.slotCount = options.slotCount;
     this.#onFree = options.onFree;
-    this.#buffer = new SharedArrayBuffer(options.slotCount * BLOCK_SIZE + PAGE_SIZE);
-    this.#firstSlotOffset = options.align?.(new Uint8Array(this.#buffer)) ?? 0;
-    this.#holders = new Uint32Array(options.slotCount);
-    memories.set(this.#buffer, this);
+    this.#align = options.align ?? ((): number => 0);
+    this.grow(options.slotCount);
+  }
+
+  get slotCount(): number {
+    return this.#holders.length;
+  }
+
+  /** Adds `slotCount` slots behind those there are; nobody holds them. */
+  grow(slotCount: number): void {
+    const firstSlot = this.slotCount;
+    const buffer = new SharedArrayBuffer(slotCount * BLOCK_SIZE + PAGE_SIZE);
+    const firstSlotOffset = this.#align(new Uint8Array(buffer));
+    const segment = { memory: this, buffer, firstSlot, firstSlotOffset };
+    this.#segments.push(segment);
+    segments.set(buffer, segment);
+    const holders = new Uint32Array(firstSlot + slotCount);
+    holders.set(this.#holders);
+    this.#holders = holders;
   }
 
   /** Returns the BLOCK_SIZE bytes of a slot; the same view each time. */
   view(slot: number): Buffer {
-    return (this.#views[slot] ??= Buffer.from(
-      this.#buffer as unknown as ArrayBuffer,
-      this.#firstSlotOffset + slot * BLOCK_SIZE,
-      BLOCK_SIZE,
-    ));
+    return (this.#views[slot] ??= this.#makeView(slot));
   }
 
   /** Adds a holder. */
@@ -62,10 +79,17 @@ export class SlotMemory {
     if (holderCount === 1) this.#onFree(slot);
   }
 
-  /** The slot that `bytes` lie in, or undefined when it is free: then nobody may hold on to it. */
-  heldSlotOf(bytes: Uint8Array): number | undefined {
-    const slot = Math.floor((bytes.byteOffset - this.#firstSlotOffset) / BLOCK_SIZE);
-    return this.#holderCount(slot) > 0 ? slot : undefined;
+  /** Whether somebody holds a slot; when nobody does, nobody may hold on to it. */
+  isHeld(slot: number): boolean {
+    return this.#holderCount(slot) > 0;
+  }
+
+  #makeView(slot: number): Buffer {
+    const segment = this.#segments.findLast(({ firstSlot }) => slot >= firstSlot);
+    if (segment === undefined) throw new RangeError(`No slot ${slot} of ${this.slotCount}`);
+    const { buffer, firstSlot, firstSlotOffset } = segment;
+    const offset = firstSlotOffset + (slot - firstSlot) * BLOCK_SIZE;
+    return Buffer.from(buffer as unknown as ArrayBuffer, offset, BLOCK_SIZE);
   }
 
   #holderCount(slot: number): number {
@@ -81,10 +105,11 @@ export class SlotMemory {
  * @throws {RangeError} when the slot was released already: its bytes may be another block's by now.
  */
 export function holdSlot(bytes: Uint8Array): () => void {
-  const memory = memories.get(bytes.buffer);
-  if (memory === undefined) return noop;
-  const slot = memory.heldSlotOf(bytes);
-  if (slot === undefined) throw new RangeError('The block was released before it was used');
+  const segment = segments.get(bytes.buffer);
+  if (segment === undefined) return noop;
+  const { memory, firstSlot, firstSlotOffset } = segment;
+  const slot = firstSlot + Math.floor((bytes.byteOffset - firstSlotOffset) / BLOCK_SIZE);
+  if (!memory.isHeld(slot)) throw new RangeError('The block was released before it was used');
   memory.hold(slot);
   let isHeld = true;
   return () => {

@@ -164,6 +164,35 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
         },
       );
 
+      it('fills more buffers at once when it may, and fewer once they have come home', async () => {
+        const disk = diskOf('d'.repeat(16), 5);
+        const options = { maxBufferBytes: 2 * BLOCK_SIZE };
+        const reader = await openTested(engine, await fileOf(disk), options);
+        const held: Block[] = [];
+        const readUntil = async (count: number): Promise<void> => {
+          while (held.length < count) held.push(...(await reader.next()));
+          expect(held).toHaveLength(count);
+        };
+        await readUntil(2);
+        reader.setMaxBufferBytes(7 * BLOCK_SIZE);
+        await readUntil(7);
+        expect(held.map(({ data }) => openssl(data))).toEqual(
+          blocksOf(disk)
+            .slice(0, 7)
+            .map(({ digest }) => digest),
+        );
+        reader.setMaxBufferBytes(3 * BLOCK_SIZE);
+        let isWaiting = true;
+        const next = reader.next().finally(() => (isWaiting = false));
+        for (const block of held.splice(3)) block.release();
+        await turnsOfTheLoop();
+        expect(isWaiting).toBe(true);
+        held.pop()?.release();
+        const blocks = await next;
+        expect(blocks.map(({ index }) => index)).toEqual([7]);
+        for (const block of [...held, ...blocks]) block.release();
+      });
+
       it('takes a second release of a block for nothing', async () => {
         const disk = diskOf('dddd');
         const options = { maxBufferBytes: BLOCK_SIZE };
@@ -190,6 +219,10 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
           { maxBufferBytes: Number.NaN },
         ]) {
           await expect(engine.openReader(path, options)).rejects.toThrow(RangeError);
+        }
+        const reader = await openTested(engine, path);
+        for (const bytes of [0, -1, Number.NaN, Infinity]) {
+          expect(() => reader.setMaxBufferBytes(bytes)).toThrow(RangeError);
         }
       });
     });

@@ -235,6 +235,41 @@ TEST_F(ReadSessionTest, ReadsNoFurtherThanItHasSlots) {
   }
 }
 
+TEST_F(ReadSessionTest, FollowsALimitThatChangesWhileItReads) {
+  InterposedSystem system(hooks_);
+  Caller caller(Request(4, 2));
+  PageMemory added(3 * kBlockSize);
+  ASSERT_EQ(caller.Open(), Progress::kReady);
+  std::vector<BlockRun> runs, held;
+  auto take_until = [&](size_t count) {
+    while (held.size() < count) {
+      ASSERT_EQ(caller.Take(&runs), Progress::kReady);
+      held.insert(held.end(), runs.begin(), runs.end());
+    }
+    WaitUntilThreadsSleep("ebs-read", 2);
+    EXPECT_EQ(held.size(), count);
+    EXPECT_EQ(read_bytes_, held.back().first_block * kBlockSize + kBlockSize);
+  };
+  take_until(4);
+  caller.session().AddSlots(added.bytes(), 3);
+  take_until(7);
+  for (const BlockRun& run : held) {
+    bool is_added = run.slot >= 4;
+    ExpectBlock(is_added ? added.bytes() + (run.slot - 4) * kBlockSize : caller.SlotBytes(run),
+                run);
+  }
+  caller.session().LimitSlots(2);
+  for (; held.size() > 2; held.pop_back()) {
+    EXPECT_TRUE(caller.session().GiveBack(held.back().slot));
+  }
+  WaitUntilThreadsSleep("ebs-read", 2);
+  EXPECT_EQ(read_bytes_, 7 * kBlockSize);
+  EXPECT_TRUE(caller.session().GiveBack(held.back().slot));
+  ASSERT_EQ(caller.Take(&runs), Progress::kReady);
+  EXPECT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].first_block, 7u);
+}
+
 TEST_F(ReadSessionTest, ClaimsNoMoreThanTheRingHolds) {
   disk_.size_bytes = 3 * kRingSize * kBlockSize;
   for (uint64_t block = 1; block < disk_.BlockCount(); block += 2) disk_.holes.insert(block);

@@ -54,6 +54,44 @@ describe('BlockPool', () => {
     expect(pool.leasedCount).toBe(2);
   });
 
+  it('serves those who wait as soon as its bound rises', async () => {
+    const pool = new BlockPool({ maxBytes: BLOCK_SIZE });
+    const first = leaseOf(pool);
+    const waiting = [pool.lease(), pool.lease(), pool.lease()];
+    pool.resize(3 * BLOCK_SIZE);
+    const served = await Promise.all(waiting.slice(0, 2));
+    expect(pool.leasedCount).toBe(3);
+    expect(pool.tryLease()).toBeUndefined();
+    for (const [i, { bytes }] of [first, ...served].entries()) bytes.fill(i + 1);
+    expect([first, ...served].map(({ bytes }) => [bytes[0], bytes[BLOCK_SIZE - 1]])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ]);
+    // The third still waits, for memory that was added as for any other.
+    const letGo = holdSlot(served[1]?.bytes ?? first.bytes);
+    served[1]?.release();
+    expect(pool.leasedCount).toBe(3);
+    letGo();
+    expect((await waiting[2])?.slot).toBe(served[1]?.slot);
+  });
+
+  it('leases nothing under a lowered bound until enough slots are home', () => {
+    const pool = new BlockPool({ maxBytes: 4 * BLOCK_SIZE });
+    const leases = takeAll(pool);
+    pool.resize(2 * BLOCK_SIZE);
+    expect([pool.slotCount, pool.leasedCount]).toEqual([2, 4]);
+    leases[0]?.release();
+    leases[1]?.release();
+    expect(pool.tryLease()).toBeUndefined();
+    leases[2]?.release();
+    expect(leaseOf(pool).slot).toBe(leases[2]?.slot);
+    expect(pool.tryLease()).toBeUndefined();
+    pool.resize(3 * BLOCK_SIZE);
+    expect(takeAll(pool)).toHaveLength(1);
+    expect(() => pool.resize(0)).toThrow(RangeError);
+  });
+
   it('takes a second release for nothing, even when the slot has a new owner', () => {
     const pool = new BlockPool({ maxBytes: 1 });
     const first = pool.tryLease();

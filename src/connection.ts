@@ -1,34 +1,39 @@
 import type { EBSClient } from '@aws-sdk/client-ebs';
 import { systemClock, type Clock } from './base/clock.ts';
-import { BLOCK_SIZE, SNAPSHOT_REQUESTS_PER_SECOND } from './base/constants.ts';
+import { SNAPSHOT_REQUESTS_PER_SECOND } from './base/constants.ts';
 import { EventLoopLoad } from './base/event-loop-load.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Listeners, RetryEvent, ThrottleEvent } from './events.ts';
-import { DEFAULT_IN_FLIGHT_BYTES, type Limits, type TransportChoice } from './options.ts';
+import { blocksIn } from './base/units.ts';
+import type { Listeners, RestoreEvents } from './events.ts';
+import type { JobState } from './job.ts';
+import type { LimitsInForce } from './limits.ts';
+import type { TransportChoice } from './options.ts';
 import { AdmittingTransport, type JoinGate } from './pipeline/admitting.ts';
 import { Gate } from './pipeline/gate.ts';
 import { Governor } from './pipeline/governor.ts';
-import type { Brake } from './pipeline/limiter.ts';
 import { RetryingTransport } from './pipeline/retrying.ts';
 import { SharedGates, type GatePass } from './pipeline/shared-gates.ts';
 import { VerifyingTransport } from './pipeline/verifying.ts';
+import type { LineLimits } from './pipeline/waiting-line.ts';
+import { WindowWatch, type WindowState } from './pipeline/window-watch.ts';
 import { chooseTransport } from './transport/choose-transport.ts';
 import { makeClient } from './transport/sdk-transport.ts';
 import { placeOf } from './transport/service-place.ts';
-
-/** Sockets beside the window: lists and completions pass while every slot of the window is taken. */
-const SPARE_SOCKETS = 4;
 
 /** What a job talks to the service through. */
 export interface Connection {
   readonly transport: RetryingTransport;
   readonly clock: Clock;
-  /** Attempts admitted and not yet ended. */
-  readonly inFlight: number;
   /** Attempts repeated so far. */
   readonly retries: number;
-  /** What keeps the job from being faster; undefined before its first block. */
-  readonly limitedBy: Brake | undefined;
+  readonly throttles: JobState['throttles'];
+  readonly spentMs: JobState['spentMs'];
+  /** Undefined before the first block. */
+  readonly window: WindowState | undefined;
+  /** Says that something has changed, so that `window` may be worth an event. */
+  lookAtWindow(): void;
+  /** Changes what the job may use from now on. */
+  setLimits(limits: LimitsInForce): void;
   /** Says that the job has no block to add any more, so that one slow request would hold up its end. */
   enterTail(): void;
 }
@@ -37,10 +42,10 @@ export interface Connection {
 export interface ConnectOptions {
   readonly client: EBSClient | undefined;
   readonly transport: TransportChoice | undefined;
-  readonly limits: Limits;
+  readonly limits: LimitsInForce;
   /** Verifies the blocks that are read. */
   readonly engine: Engine;
-  readonly on: Listeners<{ retry: RetryEvent; throttle: ThrottleEvent }>;
+  readonly on: Listeners<Omit<RestoreEvents, 'progress'>>;
 }
 
 /** The gates of this process: jobs that share an endpoint, a region and an account share what they learn. */
@@ -48,29 +53,28 @@ const gates = new SharedGates();
 
 /** Builds the layers of a job: retries around the gate, the gate around verified single attempts. */
 export function connect(options: ConnectOptions): Connection {
-  const { limits, engine, on } = options;
+  const { engine, on } = options;
   const clock = systemClock;
-  const memoryBlocks = inFlightBlocks(limits);
-  const client = options.client ?? makeClient(memoryBlocks + SPARE_SOCKETS);
+  const client = options.client ?? makeClient();
   const attempts = chooseTransport(client, {
     choice: options.transport,
     ownsClient: options.client === undefined,
   });
+  let lineLimits = lineLimitsOf(options.limits);
   let pass: GatePass | undefined;
   const join: JoinGate = async (operation, snapshotId) => {
     const { key, isAmazon } = await placeOf(client);
-    const line = {
-      snapshotId,
-      memoryBlocks,
-      caps: {
-        requestsPerSecond: limits.maxRequestsPerSecond,
-        bytesPerSecond: limits.maxBytesPerSecond,
-      },
-      retriesAsleep: () => transport.asleep,
-    };
+    const line = { snapshotId, ...lineLimits, retriesAsleep: () => transport.asleep };
     pass = gates.join(`${operation} ${key}`, line, () => makeGate(clock, isAmazon));
     return pass;
   };
+  const window = (): WindowState | undefined => pass?.gate.stateOf(pass.line);
+  const watch = new WindowWatch({
+    read: window,
+    report: (state) => on.window?.(state),
+    now: () => clock.now(),
+  });
+  const throttles = { snapshot: 0, account: 0 };
   let retries = 0;
   const transport = new RetryingTransport(
     new AdmittingTransport(new VerifyingTransport(attempts, engine), join),
@@ -80,21 +84,34 @@ export function connect(options: ConnectOptions): Connection {
       onRetry: ({ blockIndex, ...retry }) => {
         retries += 1;
         on.retry?.(blockIndex === undefined ? retry : { ...retry, blockIndex });
+        watch.look();
       },
-      onThrottle: ({ scope }, operation) => on.throttle?.({ scope, operation }),
+      onThrottle: ({ scope }, operation) => {
+        throttles[scope] += 1;
+        on.throttle?.({ scope, operation });
+        watch.look();
+      },
     },
   );
   return {
     transport,
     clock,
-    get inFlight() {
-      return pass?.line.inFlight ?? 0;
-    },
     get retries() {
       return retries;
     },
-    get limitedBy() {
-      return pass?.line.limiter.brake;
+    get throttles() {
+      return { ...throttles };
+    },
+    get spentMs() {
+      return pass?.line.limiter.allSpentMs(clock.now()) ?? {};
+    },
+    get window() {
+      return window();
+    },
+    lookAtWindow: () => watch.look(),
+    setLimits: (limits) => {
+      lineLimits = lineLimitsOf(limits);
+      if (pass !== undefined) pass.gate.setLimits(pass.line, lineLimits);
     },
     enterTail: () => {
       if (pass !== undefined) pass.line.isEnding = true;
@@ -115,6 +132,12 @@ function makeGate(clock: Clock, isAmazon: boolean): Gate {
   return new Gate({ governor, clock });
 }
 
-function inFlightBlocks({ maxInFlightBytes = DEFAULT_IN_FLIGHT_BYTES }: Limits): number {
-  return Math.max(1, Math.floor(maxInFlightBytes / BLOCK_SIZE));
+function lineLimitsOf(limits: LimitsInForce): LineLimits {
+  return {
+    memoryBlocks: blocksIn(limits.maxInFlightBytes),
+    caps: {
+      requestsPerSecond: limits.maxRequestsPerSecond,
+      bytesPerSecond: limits.maxBytesPerSecond,
+    },
+  };
 }

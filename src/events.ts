@@ -1,4 +1,6 @@
+import type { Job } from './job.ts';
 import type { Brake } from './pipeline/limiter.ts';
+import type { WindowState } from './pipeline/window-watch.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 
 /** How far an upload or a restore has come. Emitted at most ten times a second, and once at the end. */
@@ -17,7 +19,7 @@ export interface Progress {
   readonly omittedBlocks: number;
   /** Requests under way now. */
   readonly inFlight: number;
-  /** What keeps the job from being faster now; absent before its first block. */
+  /** What has kept the job from being faster for most of the last seconds; absent before its first block. */
   readonly limitedBy?: Brake;
   /** Attempts repeated so far. */
   readonly retries: number;
@@ -42,6 +44,9 @@ export interface ThrottleEvent {
   readonly operation: string;
 }
 
+/** How much may be under way, and what keeps it from being more: why a job is as slow as it is. */
+export type WindowEvent = WindowState;
+
 /** What happens on the way of an upload. */
 export interface UploadEvents {
   /** StartSnapshot's answer, the moment it is known. */
@@ -49,10 +54,18 @@ export interface UploadEvents {
   progress: Progress;
   retry: RetryEvent;
   throttle: ThrottleEvent;
+  /** When the window, a learned quota or what limits has changed noticeably; at most ten times a second. */
+  window: WindowEvent;
 }
 
 /** What happens on the way of a restore. */
-export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle'>;
+export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle' | 'window'>;
+
+/** What the functions tell beside that. */
+export interface StartEvents {
+  /** The job under way, once, before the service is called: to look at it, and to change its limits. */
+  start: Job;
+}
 
 /** Listeners by event name, as `uploadSnapshot` and `restoreSnapshot` take them. */
 export type Listeners<Events> = { readonly [Name in keyof Events]?: (event: Events[Name]) => void };

@@ -18,9 +18,12 @@ export type {
   Progress,
   RestoreEvents,
   RetryEvent,
+  StartEvents,
   ThrottleEvent,
   UploadEvents,
+  WindowEvent,
 } from './events.ts';
+export type { Job, JobState } from './job.ts';
 export type {
   EngineChoice,
   JobOptions,
@@ -33,6 +36,7 @@ export type {
   UploadOptions,
 } from './options.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
+export type { Brake } from './pipeline/limiter.ts';
 export { restoreSnapshot } from './restore.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
 export { uploadSnapshot } from './upload.ts';

@@ -11,7 +11,7 @@ import {
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
-import type { RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
+import type { Limits, RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
 
 /** Model: SnapshotId. */
 const SNAPSHOT_ID = /^snap-[0-9a-f]{1,59}$/;
@@ -21,7 +21,14 @@ const KMS_KEY_ARN = /^arn:aws[a-z-]*:kms:[^:]*:[0-9]{12}:key\/.+$/;
 /** Checks one value; `name` is the option as the caller wrote it. */
 type Check = (value: unknown, name: string) => void;
 
+const LIMITS: Record<string, Check> = {
+  maxInFlightBytes: integerBetween(BLOCK_SIZE, Number.MAX_SAFE_INTEGER, 'bytes'),
+  maxRequestsPerSecond: positive('requests a second'),
+  maxBytesPerSecond: positive('bytes a second'),
+};
+
 const JOB: Record<string, Check> = {
+  ...LIMITS,
   client: (value, name) => {
     const isClient = typeof (value as { send?: unknown } | null)?.send === 'function';
     if (!isClient) throw typeError(name, 'an EBSClient', value);
@@ -31,9 +38,6 @@ const JOB: Record<string, Check> = {
   },
   engine: oneOf('auto', 'native', 'js'),
   transport: oneOf('lean', 'sdk'),
-  maxInFlightBytes: integerBetween(BLOCK_SIZE, Number.MAX_SAFE_INTEGER, 'bytes'),
-  maxRequestsPerSecond: positive('requests a second'),
-  maxBytesPerSecond: positive('bytes a second'),
 };
 
 const UPLOAD: Record<string, Check> = {
@@ -101,6 +105,11 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   required(options.target, 'target', 'a path or a Writable');
 }
 
+/** As {@link validateWriterOptions}, for what is assigned to `limits`. */
+export function validateLimits(limits: Limits): void {
+  checkAll(limits, LIMITS, 'limits', 'limits');
+}
+
 /** Parameters of StartSnapshot: each by itself, then together. Names not known here are left to the service. */
 function checkParams(
   params: Partial<StartSnapshotCommandInput>,
@@ -128,16 +137,22 @@ function checkParams(
   }
 }
 
-function checkAll(options: unknown, checks: Record<string, Check>, taker: string): void {
+/** @param path - what stands before each name, where the options are a member of something. */
+function checkAll(
+  options: unknown,
+  checks: Record<string, Check>,
+  taker: string,
+  path?: string,
+): void {
   if (typeof options !== 'object' || options === null) {
-    throw typeError('options', 'an object', options);
+    throw typeError(path ?? 'options', 'an object', options);
   }
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) {
       throw withCode(TypeError, 'ERR_INVALID_ARG_VALUE', `${taker} has no option "${name}"`);
     }
-    if (value !== undefined) check(value, name);
+    if (value !== undefined) check(value, path === undefined ? name : `${path}.${name}`);
   }
 }
 

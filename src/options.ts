@@ -1,6 +1,6 @@
 import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
 import type { Readable } from 'node:stream';
-import type { Listeners, RestoreEvents, UploadEvents } from './events.ts';
+import type { Listeners, RestoreEvents, StartEvents, UploadEvents } from './events.ts';
 
 /** Bytes of block buffers held at one time when the caller sets no bound: 256 blocks. */
 export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
@@ -62,7 +62,7 @@ export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 's
   readonly source: string | Readable | AsyncIterable<Uint8Array>;
   /** As for SnapshotWriter. VolumeSize defaults to the source's size, rounded up to a GiB; a stream needs it. */
   readonly params?: Omit<StartSnapshotCommandInput, 'VolumeSize'> & { VolumeSize?: number };
-  readonly on?: Listeners<UploadEvents>;
+  readonly on?: Listeners<StartEvents & UploadEvents>;
 }
 
 /** Options of {@link restoreSnapshot}. */
@@ -74,7 +74,7 @@ export interface RestoreOptions extends JobOptions {
   readonly targetIsZero?: boolean;
   /** Lets an existing file be written over. Block devices always need it. Default false. */
   readonly force?: boolean;
-  readonly on?: Listeners<RestoreEvents>;
+  readonly on?: Listeners<StartEvents & RestoreEvents>;
 }
 
 /** What an upload came to. */

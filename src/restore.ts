@@ -2,10 +2,12 @@ import { abortError } from './base/errors.ts';
 import { blockOffset, volumeBlockCount } from './base/units.ts';
 import { connect, type Connection } from './connection.ts';
 import { loadEngine } from './engine/load-engine.ts';
-import { DEFAULT_IN_FLIGHT_BYTES, type RestoreOptions, type RestoreResult } from './options.ts';
+import { limitsOf } from './limits.ts';
+import type { RestoreOptions, RestoreResult } from './options.ts';
 import { validateRestoreOptions } from './options-validation.ts';
 import { DownloadPipeline } from './pipeline/download-pipeline.ts';
 import { ProgressThrottle } from './pipeline/progress.ts';
+import { RestoreJob } from './restore-job.ts';
 import { planTarget } from './target/open-target.ts';
 import type { Target, TargetPlan } from './target/target.ts';
 
@@ -22,9 +24,12 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   if (signal?.aborted === true) throw abortError(signal);
   const plan = await planTarget(options.target, { force, targetIsZero });
   const engine = loadEngine({ engine: options.engine ?? 'auto' });
-  const connection = connect({ client, transport: options.transport, limits: options, engine, on });
+  const limits = limitsOf(options);
+  const connection = connect({ client, transport: options.transport, limits, engine, on });
+  const job = new RestoreJob(connection, limits);
   try {
-    return await restore(plan, connection, options);
+    on.start?.(job);
+    return await restore(plan, { connection, job }, options);
   } finally {
     await connection.transport.close();
   }
@@ -32,44 +37,34 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
 
 async function restore(
   plan: TargetPlan,
-  connection: Connection,
+  { connection, job }: { readonly connection: Connection; readonly job: RestoreJob },
   options: RestoreOptions,
 ): Promise<RestoreResult> {
-  const { snapshotId, signal, on = {}, maxInFlightBytes = DEFAULT_IN_FLIGHT_BYTES } = options;
+  const { snapshotId, signal, on = {} } = options;
   const { transport, clock } = connection;
-  const startedAtMs = clock.now();
   const firstPage = await transport.listSnapshotBlocks({ snapshotId }, { signal });
   const { volumeSizeGiB } = firstPage;
   const bytesTotal = blockOffset(volumeBlockCount(volumeSizeGiB));
 
   const target = await plan.open(bytesTotal);
-  const pipeline: DownloadPipeline = new DownloadPipeline({
+  const progress = new ProgressThrottle(
+    () => on.progress?.(job.progress),
+    () => clock.now(),
+  );
+  const pipeline = new DownloadPipeline({
     transport,
     target,
     snapshotId,
     firstPage,
-    maxInFlightBytes,
+    maxInFlightBytes: job.limits.maxInFlightBytes,
     signal,
-    onChange: () => progress.changed(),
+    onChange: () => {
+      progress.changed();
+      connection.lookAtWindow();
+    },
     onTail: () => connection.enterTail(),
   });
-  const { counts } = pipeline;
-  const progress = new ProgressThrottle(
-    () =>
-      on.progress?.({
-        bytesDone: blockOffset(counts.blocksRead + counts.absentBlocks),
-        bytesTotal,
-        bytesTransferred: blockOffset(counts.blocksRead),
-        blocksTransferred: counts.blocksRead,
-        zeroBlocks: counts.zeroBlocks + counts.absentBlocks,
-        omittedBlocks: counts.absentBlocks,
-        inFlight: connection.inFlight,
-        ...(connection.limitedBy === undefined ? {} : { limitedBy: connection.limitedBy }),
-        retries: connection.retries,
-        elapsedMs: clock.now() - startedAtMs,
-      }),
-    () => clock.now(),
-  );
+  job.begin({ pipeline, bytesTotal });
   await orAbort(target, async () => {
     await pipeline.run();
     progress.flush();
@@ -79,10 +74,10 @@ async function restore(
     snapshotId,
     volumeSizeGiB,
     bytesWritten: bytesTotal,
-    blocksRead: counts.blocksRead,
-    absentBlocks: counts.absentBlocks,
+    blocksRead: pipeline.counts.blocksRead,
+    absentBlocks: pipeline.counts.absentBlocks,
     retries: connection.retries,
-    elapsedMs: clock.now() - startedAtMs,
+    elapsedMs: job.elapsedMs,
   };
 }
 

@@ -11,11 +11,9 @@ import { loadEngine } from './engine/load-engine.ts';
 import { holdSlot } from './engine/slot-memory.ts';
 import { zeroBlock } from './engine/zero-block.ts';
 import type { Progress, UploadEvents } from './events.ts';
-import {
-  DEFAULT_IN_FLIGHT_BYTES,
-  type SnapshotResult,
-  type SnapshotWriterOptions,
-} from './options.ts';
+import type { Job, JobState } from './job.ts';
+import { checkedLimits, limitsOf, type LimitsInForce } from './limits.ts';
+import type { Limits, SnapshotResult, SnapshotWriterOptions } from './options.ts';
 import { validateWriterOptions } from './options-validation.ts';
 import { AcknowledgedBlocks } from './pipeline/acknowledged-blocks.ts';
 import { BlockIntake, type BlockInput } from './pipeline/block-intake.ts';
@@ -58,9 +56,10 @@ export interface SnapshotWriter {
  * ERROR_CODES, or Node's AbortError.
  */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
-export class SnapshotWriter extends Writable {
+export class SnapshotWriter extends Writable implements Job {
   readonly #options: SnapshotWriterOptions;
   readonly #connection: Connection;
+  readonly #pool: BlockPool;
   readonly #intake: BlockIntake;
   readonly #acknowledged = new AcknowledgedBlocks();
   readonly #progress: ProgressThrottle;
@@ -74,6 +73,7 @@ export class SnapshotWriter extends Writable {
   #starting: Promise<UploadPipeline> | undefined;
   #snapshot: StartSnapshotAnswer | undefined;
   #pipeline: UploadPipeline | undefined;
+  #limits: LimitsInForce;
   #isAccepted = false;
   #result: SnapshotResult | undefined;
 
@@ -81,25 +81,27 @@ export class SnapshotWriter extends Writable {
     validateWriterOptions(options);
     super({ objectMode: true, highWaterMark: HIGH_WATER_MARK });
     this.#options = options;
-    const maxBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
+    this.#limits = limitsOf(options);
+    this.#pool = new BlockPool({ maxBytes: this.#limits.maxInFlightBytes });
     const engine = loadEngine({ engine: options.engine ?? 'auto' });
     this.#connection = connect({
       client: options.client,
       transport: options.transport,
-      limits: options,
+      limits: this.#limits,
       engine,
       on: {
         retry: (event) => this.emit('retry', event),
         throttle: (event) => this.emit('throttle', event),
+        window: (event) => this.emit('window', event),
       },
     });
     this.#intake = new BlockIntake({
       engine,
-      assembler: new BlockAssembler(new BlockPool({ maxBytes })),
+      assembler: new BlockAssembler(this.#pool),
       hold: holdSlot,
       zeroBlock,
       blockCountMax: this.#blockCount,
-      put: async (block) => (await this.#started(maxBytes)).put(block),
+      put: async (block) => (await this.#started()).put(block),
       onFailure: (error) => void this.destroy(error),
       signal: this.#stop.signal,
     });
@@ -128,7 +130,7 @@ export class SnapshotWriter extends Writable {
     const { blocksSent = 0, zeroBlocks = 0, omittedBlocks = 0 } = this.#pipeline?.counts ?? {};
     const { sourceSizeBytes: bytesTotal } = this.#options;
     const bytesDone = (blocksSent + omittedBlocks) * BLOCK_SIZE;
-    const { limitedBy } = this.#connection;
+    const { window } = this.#connection;
     return {
       bytesDone: Math.min(bytesDone, bytesTotal ?? bytesDone),
       ...(bytesTotal === undefined ? {} : { bytesTotal }),
@@ -136,10 +138,34 @@ export class SnapshotWriter extends Writable {
       blocksTransferred: blocksSent,
       zeroBlocks,
       omittedBlocks,
-      inFlight: this.#connection.inFlight,
-      ...(limitedBy === undefined ? {} : { limitedBy }),
+      inFlight: window?.inFlight ?? 0,
+      ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
       retries: this.#connection.retries,
       elapsedMs: this.#connection.clock.now() - this.#startedAtMs,
+    };
+  }
+
+  /** The caps in force; see {@link Job.limits} for what assigning does. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  set limits(limits: Limits) {
+    this.#limits = checkedLimits(limits);
+    const { maxInFlightBytes } = this.#limits;
+    this.#pool.resize(maxInFlightBytes);
+    this.#pipeline?.setMaxInFlightBytes(maxInFlightBytes);
+    this.#connection.setLimits(this.#limits);
+  }
+
+  /** How the upload stands, and what has kept it from being faster. */
+  get state(): JobState {
+    const { window, spentMs, throttles } = this.#connection;
+    return {
+      progress: this.progress,
+      ...(window === undefined ? {} : { window }),
+      spentMs,
+      throttles,
     };
   }
 
@@ -219,12 +245,12 @@ export class SnapshotWriter extends Writable {
   }
 
   /** The pipeline, once StartSnapshot has been answered. */
-  #started(maxInFlightBytes: number): Promise<UploadPipeline> {
-    this.#starting ??= this.#start(maxInFlightBytes);
+  #started(): Promise<UploadPipeline> {
+    this.#starting ??= this.#start();
     return this.#starting;
   }
 
-  async #start(maxInFlightBytes: number): Promise<UploadPipeline> {
+  async #start(): Promise<UploadPipeline> {
     const { params } = this.#options;
     // Without a token a lost answer would leave a pending snapshot behind for each attempt.
     const request = { ...params, ClientToken: params.ClientToken ?? randomUUID() };
@@ -239,8 +265,11 @@ export class SnapshotWriter extends Writable {
       snapshotId: snapshot.SnapshotId,
       omitZeroBlocks: this.#options.zeroBlocks === 'omit',
       acknowledged: this.#acknowledged,
-      maxInFlightBytes,
-      onChange: () => this.#progress.changed(),
+      maxInFlightBytes: this.#limits.maxInFlightBytes,
+      onChange: () => {
+        this.#progress.changed();
+        this.#connection.lookAtWindow();
+      },
       onTail: () => this.#connection.enterTail(),
       onFailure: (error) => void this.destroy(error),
     });
@@ -266,7 +295,7 @@ export class SnapshotWriter extends Writable {
     if (bytesTaken === 0 && (form === 'bytes' || params.ParentSnapshotId === undefined)) {
       throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
     }
-    const pipeline = await this.#started(this.#options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES);
+    const pipeline = await this.#started();
     if (form === 'bytes') await this.#clearBehind(pipeline);
     await pipeline.drain();
     const request = {

@@ -7,6 +7,7 @@ import { blockCountCeil, volumeBlockCount, volumeSizeGiBCeil } from './base/unit
 import type { Block } from './engine/engine.ts';
 import { zeroBlock } from './engine/zero-block.ts';
 import type { UploadEvents } from './events.ts';
+import type { Job } from './job.ts';
 import type { SnapshotResult, SnapshotWriterOptions, UploadOptions } from './options.ts';
 import { validateUploadOptions } from './options-validation.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
@@ -35,6 +36,7 @@ async function uploadDisk(path: string, options: UploadOptions): Promise<Snapsho
     const volumeSizeGiB = options.params?.VolumeSize ?? volumeSizeGiBCeil(sizeBytes);
     checkSize(path, sizeBytes, volumeSizeGiB);
     const writer = makeWriter(options, volumeSizeGiB, sizeBytes);
+    tellStart(options, writer, jobOf(writer, reader));
     // Under a parent, what lies behind the source's end must not show the parent's data.
     const end =
       options.params?.ParentSnapshotId === undefined ? 0 : volumeBlockCount(volumeSizeGiB);
@@ -57,6 +59,7 @@ async function uploadStream(
     );
   }
   const writer = makeWriter(options, volumeSizeGiB);
+  tellStart(options, writer, writer);
   return finished(notEmpty(source), writer);
 }
 
@@ -81,10 +84,36 @@ function makeWriter(
     ...(sourceSizeBytes === undefined ? {} : { sourceSizeBytes }),
   };
   const writer = new SnapshotWriter(writerOptions);
-  for (const name of Object.keys(on) as (keyof UploadEvents)[]) {
-    writer.on(name, (event) => (on[name] as ((event: unknown) => void) | undefined)?.(event));
+  const { start, ...events } = on;
+  for (const name of Object.keys(events) as (keyof UploadEvents)[]) {
+    writer.on(name, (event) => (events[name] as ((event: unknown) => void) | undefined)?.(event));
   }
   return writer;
+}
+
+/** A listener that throws ends the upload, as those of the other events do. */
+function tellStart({ on }: UploadOptions, writer: SnapshotWriter, job: Job): void {
+  try {
+    on?.start?.(job);
+  } catch (error) {
+    writer.destroy(error as Error);
+  }
+}
+
+/** The writer, with the reader's memory under the same bound: blocks are in the reader's until they are acknowledged. */
+function jobOf(writer: SnapshotWriter, reader: BlockReader): Job {
+  return {
+    get limits() {
+      return writer.limits;
+    },
+    set limits(limits) {
+      writer.limits = limits;
+      reader.maxBufferBytes = writer.limits.maxInFlightBytes ?? reader.maxBufferBytes;
+    },
+    get state() {
+      return writer.state;
+    },
+  };
 }
 
 function checkSize(path: string, sizeBytes: number, volumeSizeGiB: number): void {

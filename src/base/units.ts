@@ -5,6 +5,11 @@ export function blockCountCeil(sizeBytes: number): number {
   return Math.ceil(sizeBytes / BLOCK_SIZE);
 }
 
+/** Whole blocks that a budget of `bytes` holds; at least one, for without any a job could not go on. */
+export function blocksIn(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / BLOCK_SIZE));
+}
+
 /** Byte offset of a block. Exact below 2^53; never computed in 32 bits. */
 export function blockOffset(blockIndex: number): number {
   return blockIndex * BLOCK_SIZE;

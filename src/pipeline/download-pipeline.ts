@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { BLOCK_SIZE } from '../base/constants.ts';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError } from '../base/errors.ts';
-import { blockOffset, volumeBlockCount } from '../base/units.ts';
+import { blockOffset, blocksIn, volumeBlockCount } from '../base/units.ts';
 import type { Target } from '../target/target.ts';
 import type { BlockPage, ListedBlock, Transport } from '../transport/transport.ts';
 import { BlockFetcher } from './block-fetcher.ts';
@@ -42,7 +41,7 @@ export interface DownloadPipelineOptions {
 export class DownloadPipeline {
   readonly counts: DownloadCounts = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
   readonly #options: DownloadPipelineOptions;
-  readonly #outstandingMax: number;
+  #outstandingMax: number;
   readonly #outstanding = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #fetcher: BlockFetcher;
@@ -54,10 +53,16 @@ export class DownloadPipeline {
   constructor(options: DownloadPipelineOptions) {
     const { transport, snapshotId } = options;
     this.#options = options;
-    this.#outstandingMax = Math.max(1, Math.floor(options.maxInFlightBytes / BLOCK_SIZE));
+    this.#outstandingMax = blocksIn(options.maxInFlightBytes);
     this.#fetcher = new BlockFetcher({ transport, snapshotId, signal: this.#stop.signal });
     // Every request under way listens on this one signal; Node takes more than ten listeners for a leak.
     setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** Changes how much may be asked for and not yet written, from the next block on. */
+  setMaxInFlightBytes(maxInFlightBytes: number): void {
+    this.#outstandingMax = blocksIn(maxInFlightBytes);
+    this.#wake?.();
   }
 
   /**

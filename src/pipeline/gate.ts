@@ -3,7 +3,8 @@ import { abortError } from '../base/errors.ts';
 import type { AttemptObserver } from '../transport/transport.ts';
 import type { Governor, Ticket } from './governor.ts';
 import { StallWatch, type Watching } from './stall-watch.ts';
-import type { LineOptions, Waiter, WaitingLine } from './waiting-line.ts';
+import type { LineLimits, LineOptions, Waiter, WaitingLine } from './waiting-line.ts';
+import type { WindowState } from './window-watch.ts';
 import type { Outcome } from './window.ts';
 
 /** What an attempt asks of the gate. */
@@ -47,6 +48,17 @@ export class Gate {
   /** Lets a job join; its attempts wait in the line that it gets. */
   join(options: LineOptions): WaitingLine {
     return this.#governor.join(options, this.#clock.now());
+  }
+
+  /** Changes what a job may use: what the new limits allow starts at once. */
+  setLimits(line: WaitingLine, limits: LineLimits): void {
+    line.setLimits(limits, this.#clock.now());
+    this.#pump();
+  }
+
+  /** What a job is to know of the window and of the quotas learned. */
+  stateOf(line: WaitingLine): WindowState {
+    return this.#governor.stateOf(line, this.#clock.now());
   }
 
   /** Takes a job out, none of whose attempts wait any more. */

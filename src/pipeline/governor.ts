@@ -4,6 +4,7 @@ import { OnlineQuantile } from './online-quantile.ts';
 import { QuotaScope, type Send } from './quota-scope.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { WaitingLine, type LineOptions } from './waiting-line.ts';
+import type { WindowState } from './window-watch.ts';
 import type { Outcome, Window, WindowAttempt } from './window.ts';
 
 const SETTLE_MS_MIN = 50;
@@ -74,6 +75,20 @@ export class Governor {
     return this.#lines.length;
   }
 
+  /** What a job is to know of the window and of the quotas learned. */
+  stateOf(line: WaitingLine, nowMs: number): WindowState {
+    const snapshot = this.#snapshots.get(line.options.snapshotId)?.scope;
+    return {
+      limit: this.#limit,
+      jobs: this.#lines.length,
+      inFlight: line.inFlight,
+      limitedBy: line.limiter.lately(nowMs),
+      ...known('latencyMs', this.#medianMs.value),
+      ...known('snapshotPerSecond', snapshot?.ratePerSecond),
+      ...known('accountPerSecond', this.#account.ratePerSecond),
+    };
+  }
+
   /** Lets a job join. */
   join(options: LineOptions, nowMs: number): WaitingLine {
     const { snapshotId } = options;
@@ -118,7 +133,7 @@ export class Governor {
   }
 
   get #memoryLimit(): number {
-    const blocks = this.#lines.reduce((sum, { options }) => sum + options.memoryBlocks, 0);
+    const blocks = this.#lines.reduce((sum, { memoryBlocks }) => sum + memoryBlocks, 0);
     return Math.max(1, blocks);
   }
 
@@ -196,4 +211,8 @@ export class Governor {
     if (this.#budget.limit < window) return 'retry-wait';
     return window >= Math.floor(this.#memoryLimit) ? 'memory' : 'window';
   }
+}
+
+function known(name: keyof WindowState, value = Infinity): Partial<WindowState> {
+  return Number.isFinite(value) ? { [name]: value } : {};
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { BLOCK_SIZE } from '../base/constants.ts';
+import { blocksIn } from '../base/units.ts';
 import type { Block } from '../engine/engine.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { AcknowledgedBlocks } from './acknowledged-blocks.ts';
@@ -32,7 +32,7 @@ export interface UploadPipelineOptions {
 export class UploadPipeline {
   readonly counts: UploadCounts = { blocksSent: 0, zeroBlocks: 0, omittedBlocks: 0 };
   readonly #options: UploadPipelineOptions;
-  readonly #outstandingMax: number;
+  #outstandingMax: number;
   readonly #outstanding = new Map<number, Promise<void>>();
   readonly #stop = new AbortController();
   #failure: { readonly error: unknown } | undefined;
@@ -42,7 +42,13 @@ export class UploadPipeline {
     this.#options = options;
     // Every request in flight listens to this one signal.
     setMaxListeners(0, this.#stop.signal);
-    this.#outstandingMax = Math.max(1, Math.floor(options.maxInFlightBytes / BLOCK_SIZE));
+    this.#outstandingMax = blocksIn(options.maxInFlightBytes);
+  }
+
+  /** Changes how much may be taken and not yet acknowledged, from the next block on. */
+  setMaxInFlightBytes(maxInFlightBytes: number): void {
+    this.#outstandingMax = blocksIn(maxInFlightBytes);
+    this.#wake?.();
   }
 
   /**

@@ -13,12 +13,16 @@ export interface Waiter {
   admit(ticket: Ticket): void;
 }
 
-/** What a job tells of itself when it joins. */
-export interface LineOptions {
-  readonly snapshotId: string;
+/** What a job may use; may change while it runs. */
+export interface LineLimits {
   readonly caps: Caps;
   /** Blocks that the job's memory holds. */
   readonly memoryBlocks: number;
+}
+
+/** What a job tells of itself when it joins. */
+export interface LineOptions extends LineLimits {
+  readonly snapshotId: string;
   /** Attempts of the job that wait for their time to be repeated. */
   readonly retriesAsleep: () => number;
 }
@@ -32,6 +36,7 @@ export class WaitingLine {
   readonly #snapshot: QuotaScope;
   readonly #retries: Waiter[] = [];
   readonly #fresh: Waiter[] = [];
+  #memoryBlocks: number;
   /** Attempts of this line that are under way. */
   inFlight = 0;
   /** Whether the job has nothing to add any more but retries. */
@@ -48,6 +53,7 @@ export class WaitingLine {
     nowMs: number,
   ) {
     this.options = options;
+    this.#memoryBlocks = options.memoryBlocks;
     this.caps = new UserCaps(options.caps, nowMs);
     this.limiter = new Limiter(nowMs);
     this.#account = scopes.account;
@@ -58,6 +64,17 @@ export class WaitingLine {
   get length(): number {
     if (this.isProbing) return this.inFlight === 0 ? this.#retries.length : 0;
     return this.#retries.length + this.#fresh.length;
+  }
+
+  /** Blocks that the job's memory holds now. */
+  get memoryBlocks(): number {
+    return this.#memoryBlocks;
+  }
+
+  /** Changes what the job may use from now on. */
+  setLimits({ caps, memoryBlocks }: LineLimits, nowMs: number): void {
+    this.caps.set(caps, nowMs);
+    this.#memoryBlocks = memoryBlocks;
   }
 
   /** Whether the end of the job waits for nothing but the attempts under way. */
@@ -106,9 +123,8 @@ export class WaitingLine {
 
   /** What keeps a job whose line is empty. */
   idleBrake(): Brake {
-    const { memoryBlocks, retriesAsleep } = this.options;
-    const asleep = retriesAsleep();
-    const isFull = this.inFlight + asleep >= memoryBlocks;
+    const asleep = this.options.retriesAsleep();
+    const isFull = this.inFlight + asleep >= this.#memoryBlocks;
     if (asleep > 0 && (isFull || this.inFlight === 0)) return 'retry-wait';
     return isFull ? 'memory' : 'source';
   }

@@ -54,9 +54,9 @@ interface HttpRequestLike extends Endpoint {
   headers: Record<string, string>;
 }
 
-/** Makes a client from the environment, with as many kept-alive sockets as requests may be in flight. */
-export function makeClient(maxSockets: number): EBSClient {
-  const agent = { keepAlive: true, maxSockets };
+/** Makes a client from the environment. Its kept-alive sockets are bounded by what is in flight, and by nothing else. */
+export function makeClient(): EBSClient {
+  const agent = { keepAlive: true, maxSockets: Infinity };
   return new EBSClient({
     requestHandler: {
       httpAgent: agent,

@@ -88,14 +88,37 @@ describe('Gate', () => {
   });
 
   test('obeys a cap that is changed while attempts wait', async () => {
-    const { clock, line, admitted, enter } = makeGate({ window: 1000, requestsPerSecond: 10 });
+    const { clock, gate, line, admitted, enter } = makeGate({
+      window: 1000,
+      requestsPerSecond: 10,
+    });
     for (let i = 0; i < 500; i += 1) void enter(String(i));
     await clock.advance(1000);
     const before = admitted.length;
-    line.caps.set({ requestsPerSecond: 100 }, clock.now());
+    gate.setLimits(line, { caps: { requestsPerSecond: 100 }, memoryBlocks: 2000 });
     await clock.advance(1100);
     expect(admitted.length - before).toBeGreaterThanOrEqual(100);
     expect(admitted.length - before).toBeLessThanOrEqual(114);
+  });
+
+  test.each([
+    ['raised', 0.001, 1000, 100],
+    ['lifted', 0.001, undefined, 500],
+    ['lowered', 1000, 0.001, 0],
+  ])('obeys a cap that is %s within 100 ms', async (_, before, requestsPerSecond, expected) => {
+    const { clock, gate, line, admitted, enter } = makeGate({
+      window: 1000,
+      requestsPerSecond: before,
+    });
+    for (let i = 0; i < 500; i += 1) void enter(String(i));
+    await clock.advance(100);
+    const already = admitted.length;
+    gate.setLimits(line, { caps: { requestsPerSecond }, memoryBlocks: 2000 });
+    await clock.advance(100);
+    const since = admitted.length - already;
+    // What the bucket holds, 20 ms, may pass beside the rate.
+    expect(since).toBeGreaterThanOrEqual(Math.min(expected, 500 - already) - 1);
+    expect(since).toBeLessThanOrEqual(expected + 21);
   });
 
   test('goes on with another job while one has no tokens', async () => {

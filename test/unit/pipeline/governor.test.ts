@@ -103,6 +103,36 @@ describe('Governor', () => {
     expect(line.limiter.brake).toBe('retry-wait');
   });
 
+  test('tells a job of the window, of who shares it, and of the quotas that are known', () => {
+    const { governor, join, wait, tickets } = makeGovernor({ window: 7, snapshotPerSecond: 500 });
+    const line = join('a');
+    wait(join('b'), 3);
+    wait(line, 1);
+    governor.pump(0);
+    expect(governor.stateOf(line, 0)).toEqual({
+      limit: 7,
+      jobs: 2,
+      inFlight: 1,
+      limitedBy: 'source',
+      snapshotPerSecond: 500,
+    });
+    // One alone is exact; what follows moves an estimate.
+    tickets[0]?.end('ok', 80);
+    expect(governor.stateOf(line, 80)).toMatchObject({ latencyMs: 80 });
+  });
+
+  test('takes memory that a job gains or loses into the window', () => {
+    const quota = { accountPerSecond: Infinity, snapshotPerSecond: Infinity, nowMs: 0 };
+    const governor = new Governor(quota);
+    const options = { snapshotId: 'a', caps: {}, memoryBlocks: 2, retriesAsleep: () => 0 };
+    const line = governor.join(options, 0);
+    const limits = [2, 5, 1].map((memoryBlocks) => {
+      line.setLimits({ caps: {}, memoryBlocks }, 0);
+      return governor.stateOf(line, 0).limit;
+    });
+    expect(limits).toEqual([2, 5, 1]);
+  });
+
   test('forgets a job that has left', () => {
     const { governor, join, wait, order } = makeGovernor();
     const line = join('a');

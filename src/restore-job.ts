@@ -1,0 +1,68 @@
+import { blockOffset } from './base/units.ts';
+import type { Connection } from './connection.ts';
+import type { Progress } from './events.ts';
+import type { Job, JobState } from './job.ts';
+import { checkedLimits, type LimitsInForce } from './limits.ts';
+import type { Limits } from './options.ts';
+import type { DownloadPipeline } from './pipeline/download-pipeline.ts';
+
+/** A restore under way. */
+export class RestoreJob implements Job {
+  readonly #connection: Connection;
+  readonly #startedAtMs: number;
+  #limits: LimitsInForce;
+  #running: { readonly pipeline: DownloadPipeline; readonly bytesTotal: number } | undefined;
+
+  constructor(connection: Connection, limits: LimitsInForce) {
+    this.#connection = connection;
+    this.#startedAtMs = connection.clock.now();
+    this.#limits = limits;
+  }
+
+  get limits(): LimitsInForce {
+    return this.#limits;
+  }
+
+  set limits(limits: Limits) {
+    this.#limits = checkedLimits(limits);
+    this.#running?.pipeline.setMaxInFlightBytes(this.#limits.maxInFlightBytes);
+    this.#connection.setLimits(this.#limits);
+  }
+
+  get state(): JobState {
+    const { window, spentMs, throttles } = this.#connection;
+    return {
+      progress: this.progress,
+      ...(window === undefined ? {} : { window }),
+      spentMs,
+      throttles,
+    };
+  }
+
+  get elapsedMs(): number {
+    return this.#connection.clock.now() - this.#startedAtMs;
+  }
+
+  get progress(): Progress {
+    const { pipeline, bytesTotal } = this.#running ?? {};
+    const { blocksRead = 0, zeroBlocks = 0, absentBlocks = 0 } = pipeline?.counts ?? {};
+    const { window, retries } = this.#connection;
+    return {
+      bytesDone: blockOffset(blocksRead + absentBlocks),
+      ...(bytesTotal === undefined ? {} : { bytesTotal }),
+      bytesTransferred: blockOffset(blocksRead),
+      blocksTransferred: blocksRead,
+      zeroBlocks: zeroBlocks + absentBlocks,
+      omittedBlocks: absentBlocks,
+      inFlight: window?.inFlight ?? 0,
+      ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
+      retries,
+      elapsedMs: this.elapsedMs,
+    };
+  }
+
+  /** Says that the size of the volume is known, and blocks are on their way. */
+  begin(running: { readonly pipeline: DownloadPipeline; readonly bytesTotal: number }): void {
+    this.#running = running;
+  }
+}

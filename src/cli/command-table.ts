@@ -1,5 +1,6 @@
 /** How the text of a flag becomes a value; see parse-value.ts. */
-export type FlagKind = 'switch' | 'text' | 'number' | 'size' | 'tag' | 'url' | 'port' | 'json';
+export type FlagKind =
+  'switch' | 'text' | 'number' | 'size' | 'rate' | 'tag' | 'url' | 'port' | 'json';
 
 /** One flag, as `--help`, the parser, docs/cli.md and the error messages all know it. */
 export interface Flag {
@@ -64,7 +65,7 @@ const CONNECTION = [
 const CAPS = [
   {
     name: 'max-rate',
-    kind: 'size',
+    kind: 'rate',
     value: 'BYTES/s',
     description: 'cap on block bytes a second (K M G T are powers of two)',
     option: 'maxBytesPerSecond',
@@ -306,6 +307,7 @@ interface Values {
   readonly text: string;
   readonly number: number;
   readonly size: number;
+  readonly rate: number;
   readonly tag: Tag[];
   readonly url: string;
   readonly port: number;

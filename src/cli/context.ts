@@ -1,3 +1,4 @@
+import type { StateSignal } from './state-signal.ts';
 import type { StopSignals } from './stop-signals.ts';
 import type { Output } from './output.ts';
 
@@ -5,6 +6,7 @@ import type { Output } from './output.ts';
 export interface Context {
   readonly output: Output;
   readonly stop: StopSignals;
+  readonly stateSignal: StateSignal;
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;

@@ -8,6 +8,7 @@ import { EXIT } from './exit-codes.ts';
 import { Output } from './output.ts';
 import { buildProgram, type Invocation } from './program.ts';
 import { reportFailure, reportStop, type Report } from './report.ts';
+import { StateSignal } from './state-signal.ts';
 import { catchStopSignals, type StopSignals } from './stop-signals.ts';
 
 /** What each module of commands/ exports. */
@@ -35,6 +36,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
   // A first guess, since a line that cannot be read is reported too, as JSON if that was asked for.
   const output = new Output({ stdout, stderr, env, json: commandLine.includes('--json') });
   const stop = catchStopSignals((signal) => output.message(`${signal}: stopping`));
+  const stateSignal = new StateSignal();
   const fail = (error: unknown, command?: CommandName): number => {
     if (env[DEBUG_VARIABLE]) stderr.write(`${inspect(error)}\n`);
     return tell(toReport(error, { command, stop }), output);
@@ -48,7 +50,8 @@ async function main(commandLine: readonly string[]): Promise<number> {
     command = invocation.command;
     output.configure(invocation.flags);
     const { run } = await MODULES[command]();
-    return await run(invocation.arguments, invocation.flags, { output, stop, env, stdin, stdout });
+    const context = { output, stop, stateSignal, env, stdin, stdout };
+    return await run(invocation.arguments, invocation.flags, context);
   } catch (error) {
     return fail(error, command);
   } finally {

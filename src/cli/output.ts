@@ -86,6 +86,11 @@ export class Output {
     if (this.#flags.quiet !== true && !this.json) this.#tell(text);
   }
 
+  /** What the user has asked for just now: whatever else is silenced. */
+  answer(text: string): void {
+    this.#tell(text);
+  }
+
   /** A sentence that says what went wrong, always. */
   error(text: string): void {
     this.#tell(`ebs-snapshot: ${text}`);

@@ -17,6 +17,8 @@ export function parseValue(flag: Flag, text: string, previous?: unknown): unknow
       return parseNumber(flag, text);
     case 'size':
       return parseSize(flag, text);
+    case 'rate':
+      return parseRate(flag, text);
     case 'port':
       return parsePort(flag, text);
     case 'url':
@@ -35,10 +37,15 @@ function parseNumber(flag: Flag, text: string): number {
   return Number(text);
 }
 
-function parseSize(flag: Flag, text: string): number {
-  const [, digits, suffix = ''] = /^(-?\d+(?:\.\d+)?)([KMGT]?)$/i.exec(text) ?? [];
+function parseSize(flag: Flag, text: string, size = text): number {
+  const [, digits, suffix = ''] = /^(-?\d+(?:\.\d+)?)([KMGT]?)$/i.exec(size) ?? [];
   if (digits === undefined) throw unfit(flag, 'a number with K, M, G, T or nothing after it', text);
   return Number(digits) * 1024 ** SUFFIX_POWER[suffix.toUpperCase() as keyof typeof SUFFIX_POWER];
+}
+
+/** A size, whether its user writes "a second" behind it or not. */
+function parseRate(flag: Flag, text: string): number {
+  return parseSize(flag, text, text.replace(/\/s$/, ''));
 }
 
 function parsePort(flag: Flag, text: string): number {

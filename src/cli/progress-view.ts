@@ -1,32 +1,70 @@
 import type { SingleBar } from 'cli-progress';
-import type { Listeners, Progress, RestoreEvents, RetryEvent, ThrottleEvent } from '../index.ts';
+import type {
+  Job,
+  Listeners,
+  Progress,
+  RestoreEvents,
+  RetryEvent,
+  StartEvents,
+  ThrottleEvent,
+} from '../index.ts';
+import { Crowd } from './crowd.ts';
+import { limitWords } from './limit-words.ts';
 import { formatBytes, formatDuration, formatRate, type Output } from './output.ts';
 import { Speedometer } from './speedometer.ts';
+import type { StateSignal } from './state-signal.ts';
+import { stateText } from './state-text.ts';
 
 const JSON_INTERVAL_MS = 1_000;
+/** A job that stands still tells of nothing, so it is looked at as well. */
+const LOOK_INTERVAL_MS = 1_000;
 const LINE_INTERVAL_MS = 5_000;
 const RETRY_INTERVAL_MS = 5_000;
 const BAR_WIDTH_MIN = 5;
 const BAR_WIDTH_MAX = 30;
 /** Columns for what stands beside the bar. */
 const FACTS_WIDTH = 70;
+/** Columns for what limits the job; a terminal without them shows a longer bar instead. */
+const LIMIT_WIDTH = 20;
+
+/** What a job reports to. */
+export type ProgressListeners = Listeners<StartEvents & RestoreEvents>;
+
+/** Where a job is shown, and what asks for its state. */
+export interface Watching {
+  readonly output: Output;
+  readonly stateSignal: Pick<StateSignal, 'answerWith'>;
+}
 
 /** Runs a job and shows how far it has come: `on` is what the job reports to. */
 export async function withProgress<Result>(
-  output: Output,
+  { output, stateSignal }: Watching,
   verb: string,
-  job: (on: Listeners<RestoreEvents>) => Promise<Result>,
+  job: (on: ProgressListeners) => Promise<Result>,
 ): Promise<Result> {
   const view = await openView(output, verb);
+  let look: NodeJS.Timeout | undefined;
+  const start = (started: Job): void => {
+    look = setInterval(() => view.update(started.state.progress), LOOK_INTERVAL_MS).unref();
+    stateSignal.answerWith(() => tellState(started, { output, verb }));
+  };
   try {
     return await job({
+      start,
       progress: (progress) => view.update(progress),
       retry: (event) => view.retry(event),
       throttle: (event) => view.throttle(event),
     });
   } finally {
+    clearInterval(look);
+    stateSignal.answerWith(undefined);
     view.stop();
   }
+}
+
+function tellState({ state }: Job, { output, verb }: { output: Output; verb: string }): void {
+  if (output.json) output.event('state', state);
+  else output.answer(stateText(state, verb));
 }
 
 /** Shows how far a job has come. Ends with `stop`, whatever became of the job. */
@@ -51,23 +89,34 @@ async function openView(output: Output, verb: string): Promise<ProgressView> {
   }
 }
 
-/** Retries and throttling are events of their own with `--json`; a human is told of one now and then. */
+/** Retries and throttling are events of their own with `--json`, a crowd of them one a second; a human is told of one now and then. */
 class EventView {
   protected readonly output: Output;
+  readonly #retries: Crowd<object>;
+  readonly #throttles: Crowd<object>;
   #toldAtMs = -Infinity;
 
   constructor(output: Output) {
     this.output = output;
+    this.#retries = new Crowd((event) => output.event('retry', event));
+    this.#throttles = new Crowd((event) => output.event('throttle', event));
+  }
+
+  /** Tells what is due of the crowds; with Infinity, everything. */
+  protected tellCrowds(nowMs = performance.now()): void {
+    this.#retries.tellDue(nowMs);
+    this.#throttles.tellDue(nowMs);
   }
 
   retry({ error, ...event }: RetryEvent): void {
     const { code } = error as { code?: string };
-    this.output.event('retry', { ...event, code, message: error.message });
+    const kind = `${event.operation} ${code ?? ''}`;
+    this.#retries.add(kind, { ...event, code, message: error.message }, performance.now());
     this.#tell(`trying again, attempt ${event.attempt + 1}: ${error.message}`);
   }
 
   throttle(event: ThrottleEvent): void {
-    this.output.event('throttle', event);
+    this.#throttles.add(`${event.operation} ${event.scope}`, event, performance.now());
     this.#tell(`the service asks to slow down (quota of the ${event.scope})`);
   }
 
@@ -82,11 +131,11 @@ class EventView {
 
 class NoView extends EventView implements ProgressView {
   update(): void {
-    return;
+    this.tellCrowds();
   }
 
   stop(): void {
-    return;
+    this.tellCrowds(Infinity);
   }
 }
 
@@ -105,6 +154,7 @@ abstract class PacedView extends EventView implements ProgressView {
   protected abstract show(progress: Progress, isLast: boolean): void;
 
   update(progress: Progress): void {
+    this.tellCrowds();
     this.#last = progress;
     if (progress.elapsedMs - this.#shownAtMs < this.#intervalMs) return;
     this.#shownAtMs = progress.elapsedMs;
@@ -112,6 +162,7 @@ abstract class PacedView extends EventView implements ProgressView {
   }
 
   stop(): void {
+    this.tellCrowds(Infinity);
     if (this.#last !== undefined) this.show(this.#last, true);
   }
 }
@@ -141,7 +192,9 @@ class LineView extends PacedView {
   }
 
   protected show(progress: Progress, isLast: boolean): void {
-    const facts = isLast ? outcome(progress) : doing(progress, this.#speedometer);
+    const facts = isLast
+      ? outcome(progress)
+      : doing(progress, this.#speedometer, limitOf(progress, this.#verb));
     this.output.message(`${this.#verb} ${percentage(progress)}${facts}`);
   }
 }
@@ -156,8 +209,10 @@ class BarView extends EventView implements ProgressView {
     super(output);
     this.#bar = new Bar({
       format: (_options, _params, payload: Progress) => {
-        const bar = drawBar(payload, output.stderr.columns);
-        const facts = this.#isOver ? outcome(payload) : doing(payload, this.#speedometer);
+        const { columns } = output.stderr;
+        const bar = drawBar(payload, columns);
+        const limit = isWide(columns) ? limitOf(payload, verb) : undefined;
+        const facts = this.#isOver ? outcome(payload) : doing(payload, this.#speedometer, limit);
         return `${verb} ${bar}${percentage(payload)}${facts}`;
       },
       stream: output.stderr,
@@ -171,6 +226,7 @@ class BarView extends EventView implements ProgressView {
   }
 
   update(progress: Progress): void {
+    this.tellCrowds();
     this.#speedometer.update(progress);
     const { bytesDone, bytesTotal = Number.MAX_SAFE_INTEGER } = progress;
     // The bar keeps the first payload and writes those that follow into it, so it gets one of its own.
@@ -181,6 +237,7 @@ class BarView extends EventView implements ProgressView {
   }
 
   stop(): void {
+    this.tellCrowds(Infinity);
     this.#isOver = true;
     this.output.isBarShown = false;
     if (this.#isStarted) this.#bar.stop();
@@ -188,10 +245,19 @@ class BarView extends EventView implements ProgressView {
 }
 
 function drawBar({ bytesDone, bytesTotal }: Progress, columns: number): string {
-  const width = Math.min(BAR_WIDTH_MAX, columns - FACTS_WIDTH);
+  const factsWidth = FACTS_WIDTH + (isWide(columns) ? LIMIT_WIDTH : 0);
+  const width = Math.min(BAR_WIDTH_MAX, columns - factsWidth);
   if (bytesTotal === undefined || width < BAR_WIDTH_MIN) return '';
   const done = bytesTotal === 0 ? width : Math.floor((width * bytesDone) / bytesTotal);
   return `${'█'.repeat(done)}${'░'.repeat(width - done)} `;
+}
+
+function isWide(columns: number): boolean {
+  return columns >= FACTS_WIDTH + LIMIT_WIDTH + 2 * BAR_WIDTH_MIN;
+}
+
+function limitOf({ limitedBy }: Progress, verb: string): string | undefined {
+  return limitedBy === undefined ? undefined : limitWords(limitedBy, verb);
 }
 
 /** Rounded down, so that 100 % is said of nothing less. */
@@ -208,8 +274,8 @@ function outcome(progress: Progress): string {
   return [...parts, ...repeats(progress)].join(', ');
 }
 
-/** What a job is doing, at the rate of the last seconds. */
-function doing(progress: Progress, speedometer: Speedometer): string {
+/** What a job is doing, at the rate of the last seconds, and what limits it. */
+function doing(progress: Progress, speedometer: Speedometer, limit: string | undefined): string {
   const { bytesDone, bytesTotal, inFlight } = progress;
   const parts = [amount(progress)];
   if (speedometer.bytesPerSecond !== undefined) {
@@ -220,7 +286,7 @@ function doing(progress: Progress, speedometer: Speedometer): string {
     const wholeSecondsMs = Math.ceil(speedometer.remainingMs / 1000) * 1000;
     parts.push(`${formatDuration(wholeSecondsMs)} left`);
   }
-  parts.push(`${inFlight} in flight`);
+  parts.push(`${inFlight} in flight${limit === undefined ? '' : ` (${limit})`}`);
   return [...parts, ...repeats(progress)].join(', ');
 }
 

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { Output, type OutputFlags } from '../../src/cli/output.ts';
-import { withProgress } from '../../src/cli/progress-view.ts';
+import { withProgress, type Watching } from '../../src/cli/progress-view.ts';
 import type { Progress } from '../../src/index.ts';
 
 const MIB = 1024 * 1024;
@@ -39,8 +39,13 @@ function makeOutput(
   return { output, stdout: () => textOf(stdout), stderr: () => textOf(stderr) };
 }
 
+/** The signal is the process's; here nobody sends it. */
+function watching(output: Output): Watching {
+  return { output, stateSignal: { answerWith: () => undefined } };
+}
+
 async function show(output: Output, reports: readonly Progress[]): Promise<void> {
-  await withProgress(output, 'upload', (on) => {
+  await withProgress(watching(output), 'upload', (on) => {
     for (const report of reports) on.progress?.(report);
     return Promise.resolve();
   });
@@ -48,7 +53,7 @@ async function show(output: Output, reports: readonly Progress[]): Promise<void>
 
 describe('on a terminal', () => {
   it('draws a bar as long as the work is done', async () => {
-    const { output, stdout, stderr } = makeOutput({ columns: 100 });
+    const { output, stdout, stderr } = makeOutput({ columns: 120 });
     await show(output, [progressAt(0, 0), progressAt(1000, 50, { retries: 2 })]);
     const [start = '', end = ''] = stderr().split('\r').join('').split('\u001b[1G').slice(-2);
     expect(stdout()).toBe('');
@@ -59,7 +64,7 @@ describe('on a terminal', () => {
   it('tells the rate, the time left and the requests under way while it runs', async () => {
     const { output, stderr } = makeOutput({ columns: 100 });
     const reports = [progressAt(0, 0), progressAt(1000, 20), progressAt(2000, 40)];
-    await withProgress(output, 'upload', async (on) => {
+    await withProgress(watching(output), 'upload', async (on) => {
       for (const report of reports) on.progress?.(report);
       // The bar draws by a timer of its own.
       await vi.waitFor(() => {
@@ -105,7 +110,7 @@ describe('on a terminal', () => {
 
   it('gives its line to a message', async () => {
     const { output, stderr } = makeOutput({ columns: 100 });
-    await withProgress(output, 'upload', (on) => {
+    await withProgress(watching(output), 'upload', (on) => {
       on.progress?.(progressAt(0, 0));
       stderr();
       output.message('a message');
@@ -143,7 +148,7 @@ describe('elsewhere', () => {
 
   it('tells retries and throttling with --json, even without progress', async () => {
     const { output, stdout } = makeOutput({ json: true, progress: false });
-    await withProgress(output, 'upload', (on) => {
+    await withProgress(watching(output), 'upload', (on) => {
       on.progress?.(progressAt(0, 0));
       const error = Object.assign(new Error('reset'), { code: 'ERR_EBS_TRANSPORT' });
       const retry = { operation: 'PutSnapshotBlock', blockIndex: 7, attempt: 1, delayMs: 50 };
@@ -161,8 +166,9 @@ describe('elsewhere', () => {
         delayMs: 50,
         code: 'ERR_EBS_TRANSPORT',
         message: 'reset',
+        count: 1,
       },
-      { type: 'throttle', scope: 'account', operation: 'PutSnapshotBlock' },
+      { type: 'throttle', scope: 'account', operation: 'PutSnapshotBlock', count: 1 },
     ]);
   });
 
@@ -170,7 +176,7 @@ describe('elsewhere', () => {
     const retry = { operation: 'PutSnapshotBlock', attempt: 1, delayMs: 50 };
     for (const quiet of [false, true]) {
       const { output, stderr } = makeOutput({ quiet });
-      await withProgress(output, 'upload', (on) => {
+      await withProgress(watching(output), 'upload', (on) => {
         for (let count = 0; count < 64; count += 1) {
           on.retry?.({ ...retry, error: new Error('the connection was reset') });
         }
@@ -182,11 +188,63 @@ describe('elsewhere', () => {
 
   it('ends with the job, also when that fails', async () => {
     const { output, stderr } = makeOutput({});
-    const job = withProgress(output, 'upload', (on) => {
+    const job = withProgress(watching(output), 'upload', (on) => {
       on.progress?.(progressAt(1000, 50));
       return Promise.reject(new Error('failed'));
     });
     await expect(job).rejects.toThrow('failed');
     expect(stderr()).toContain('50 %');
+  });
+});
+
+describe('what limits a job', () => {
+  it('stands beside the requests in flight, in words', async () => {
+    const { output, stderr } = makeOutput({});
+    const report = progressAt(6000, 40, { limitedBy: 'snapshot-quota' });
+    await show(output, [progressAt(0, 0), report]);
+    expect(stderr()).toContain('64 in flight (snapshot quota)');
+  });
+
+  it('is the target of a download where it is the source of an upload', async () => {
+    for (const [verb, word] of [
+      ['upload', 'source'],
+      ['download', 'target'],
+    ] as const) {
+      const { output, stderr } = makeOutput({});
+      await withProgress(watching(output), verb, (on) => {
+        on.progress?.(progressAt(6000, 40, { limitedBy: 'source' }));
+        return Promise.resolve();
+      });
+      expect(stderr()).toContain(`(${word})`);
+    }
+  });
+});
+
+describe('a crowd of throttles and retries', () => {
+  it('is told in few JSON lines, which count every one', async () => {
+    const { output, stdout } = makeOutput({ json: true });
+    await withProgress(watching(output), 'upload', (on) => {
+      for (let i = 0; i < 3000; i += 1) {
+        on.throttle?.({
+          scope: i % 3 === 0 ? 'account' : 'snapshot',
+          operation: 'PutSnapshotBlock',
+        });
+        const error = Object.assign(new Error('slow'), { code: 'ERR_EBS_THROTTLED' });
+        on.retry?.({ operation: 'PutSnapshotBlock', blockIndex: i, attempt: 1, delayMs: 5, error });
+      }
+      return Promise.resolve();
+    });
+    const lines = stdout()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; scope?: string; count: number });
+    const countOf = (type: string, scope?: string): number =>
+      lines
+        .filter((line) => line.type === type && line.scope === scope)
+        .reduce((sum, { count }) => sum + count, 0);
+    expect(countOf('throttle', 'account')).toBe(1000);
+    expect(countOf('throttle', 'snapshot')).toBe(2000);
+    expect(countOf('retry')).toBe(3000);
+    expect(lines.length).toBeLessThan(100);
   });
 });

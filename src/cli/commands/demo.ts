@@ -66,7 +66,7 @@ async function thereAndBack(
   const client = clientOf(service);
   const job = { client, signal: stop.signal };
   try {
-    const upload = await withProgress(output, 'upload  ', (on) =>
+    const upload = await withProgress(context, 'upload  ', (on) =>
       uploadSnapshot({
         ...job,
         source: paths.source,
@@ -76,7 +76,7 @@ async function thereAndBack(
         },
       }),
     );
-    const restore = await withProgress(output, 'download', (on) =>
+    const restore = await withProgress(context, 'download', (on) =>
       restoreSnapshot({ ...job, snapshotId: upload.snapshotId, target: paths.restored, on }),
     );
     return { upload, restore };

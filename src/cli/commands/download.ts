@@ -39,11 +39,12 @@ async function download(
   snapshotId: string,
   target: string,
   flags: Flags,
-  { output, stop, env, stdout }: Context,
+  context: Context,
 ): Promise<RestoreResult> {
+  const { stop, env, stdout } = context;
   const connection = await openClient(flags, env);
   try {
-    return await withProgress(output, 'download', (on) =>
+    return await withProgress(context, 'download', (on) =>
       restoreSnapshot({
         client: connection.client,
         snapshotId,

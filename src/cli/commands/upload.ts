@@ -35,11 +35,11 @@ export async function run(
 }
 
 async function upload(source: string, flags: Flags, context: Context): Promise<SnapshotResult> {
-  const { output, stop, env, stdin } = context;
+  const { stop, env, stdin } = context;
   const connection = await openClient(flags, env);
   let snapshotId: string | undefined;
   try {
-    return await withProgress(output, 'upload', (on) =>
+    return await withProgress(context, 'upload', (on) =>
       uploadSnapshot({
         client: connection.client,
         source: source === '-' ? stdin : source,

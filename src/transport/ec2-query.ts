@@ -1,7 +1,6 @@
 import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
 import { HttpRequest, type HttpResponse } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { XMLParser } from 'fast-xml-parser';
 import { createHash } from 'node:crypto';
 import type { WireRequest } from './wire.ts';
 
@@ -32,8 +31,15 @@ export function ec2Request(parameters: Readonly<Record<string, string>>): WireRe
  * Reads the answer to a call of the EC2 Query API.
  * @throws for a refusal an error of the shape of the SDK's own: `name`, `message`, `$metadata`.
  */
-export function readEc2Answer(statusCode: number, text: string): unknown {
-  if (statusCode >= 300) throw toFailure(statusCode, text);
+export async function readEc2Answer(statusCode: number, text: string): Promise<unknown> {
+  const document = await parseXml(text);
+  if (statusCode >= 300) throw toFailure(statusCode, document as ErrorDocument);
+  return document;
+}
+
+/** The parser is a third of all modules that an upload would load, and most uploads never ask EC2. */
+async function parseXml(text: string): Promise<unknown> {
+  const { XMLParser } = await import('fast-xml-parser');
   return new XMLParser({ parseTagValue: false }).parse(text);
 }
 
@@ -97,8 +103,7 @@ interface ErrorDocument {
   };
 }
 
-function toFailure(httpStatusCode: number, text: string): Error {
-  const document = new XMLParser({ parseTagValue: false }).parse(text) as ErrorDocument;
+function toFailure(httpStatusCode: number, document: ErrorDocument): Error {
   const { Code = 'UnknownError', Message = '' } = document.Response?.Errors?.Error ?? {};
   return Object.assign(new Error(Message), {
     name: Code,

@@ -113,7 +113,7 @@ export class HttpTransport implements Transport {
     const request = ec2Request({ Action: 'DeleteSnapshot', SnapshotId: snapshotId });
     return this.#attempt(facts, options, async () => {
       const { answer } = await (await this.#channel('ec2', facts.signal)).send(request, options);
-      readEc2Answer(answer.statusCode, answer.body.toString('utf8'));
+      await readEc2Answer(answer.statusCode, answer.body.toString('utf8'));
     });
   }
 

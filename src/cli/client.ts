@@ -1,6 +1,11 @@
-import { EBSClient, type EBSClientConfig } from '@aws-sdk/client-ebs';
+import type * as ClientEbs from '@aws-sdk/client-ebs';
+import type { EBSClient, EBSClientConfig } from '@aws-sdk/client-ebs';
+import { createRequire } from 'node:module';
 import type { LocalEbs } from '../local.ts';
 import { given } from './given.ts';
+
+// Loaded as the library loads it: imported, Node would parse it twice.
+const clientEbs = createRequire(import.meta.url)('@aws-sdk/client-ebs') as typeof ClientEbs;
 
 /** Sockets that a client may hold: more than the library ever has requests in flight. */
 const SOCKETS_MAX = 256;
@@ -70,7 +75,7 @@ async function openLocalClient(
 
 function makeClient(config: EBSClientConfig): EBSClient {
   const agent = { keepAlive: true, maxSockets: SOCKETS_MAX };
-  return new EBSClient({
+  return new clientEbs.EBSClient({
     ...config,
     requestHandler: {
       httpAgent: agent,

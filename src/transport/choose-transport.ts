@@ -1,4 +1,4 @@
-import { EBSClient, type StartSnapshotRequest } from '@aws-sdk/client-ebs';
+import type { EBSClient, StartSnapshotRequest } from '@aws-sdk/client-ebs';
 import { handlerAgent, isNodeHandler } from './client-agents.ts';
 import { HttpTransport } from './http-transport.ts';
 import { SdkTransport } from './sdk-transport.ts';

@@ -1,6 +1,6 @@
-import { PutSnapshotBlockCommand, type EBSClient } from '@aws-sdk/client-ebs';
-import { getEndpointFromInstructions } from '@smithy/core/endpoints';
+import type { EBSClient } from '@aws-sdk/client-ebs';
 import type { ConnectionOptions } from 'node:tls';
+import { clientEbs, endpoints } from './aws-sdk.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { handlerAgent } from './client-agents.ts';
 import type { Address } from './open-socket.ts';
@@ -29,7 +29,8 @@ export interface ClientSettings {
 export async function resolveSettings({ config }: EBSClient): Promise<ClientSettings> {
   const region = await config.region();
   // No member of any operation bears on the endpoint, so one operation stands for all.
-  const { url } = await getEndpointFromInstructions({}, PutSnapshotBlockCommand, config);
+  const { getEndpointFromInstructions } = endpoints;
+  const { url } = await getEndpointFromInstructions({}, clientEbs.PutSnapshotBlockCommand, config);
   const isEncrypted = url.protocol === 'https:';
   const isFixed = await (
     config as { disableClockSkewCorrection?: () => Promise<boolean> }

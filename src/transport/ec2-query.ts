@@ -1,7 +1,7 @@
 import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
-import { HttpRequest, type HttpResponse } from '@smithy/core/protocols';
-import { SignatureV4 } from '@smithy/signature-v4';
+import type { HttpResponse } from '@smithy/core/protocols';
 import { createHash } from 'node:crypto';
+import { protocols, signatureV4 } from './aws-sdk.ts';
 import type { WireRequest } from './wire.ts';
 
 /** Where a service listens. */
@@ -68,7 +68,7 @@ export async function sendEc2Query(query: Ec2Query): Promise<unknown> {
   const { config, endpoint, signal } = query;
   const { method, path, headers, body } = query.request;
   const hostname = ec2Hostname(endpoint.hostname);
-  const request = new HttpRequest({
+  const request = new protocols.HttpRequest({
     method,
     protocol: endpoint.protocol,
     hostname,
@@ -81,13 +81,13 @@ export async function sendEc2Query(query: Ec2Query): Promise<unknown> {
     },
     body,
   });
-  const signer = new SignatureV4({
+  const signer = new signatureV4.SignatureV4({
     service: 'ec2',
     region: config.region,
     credentials: config.credentials,
     sha256: config.sha256,
   });
-  const signed = HttpRequest.clone(await signer.sign(request));
+  const signed = protocols.HttpRequest.clone(await signer.sign(request));
   const { response } = (await config.requestHandler.handle(
     signed,
     signal === undefined ? {} : { abortSignal: signal },

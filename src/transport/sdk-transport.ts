@@ -1,22 +1,18 @@
-import {
-  CompleteSnapshotCommand,
+import type {
+  $Command,
   EBSClient,
-  type $Command,
-  type EBSClientResolvedConfig,
-  GetSnapshotBlockCommand,
-  ListSnapshotBlocksCommand,
-  PutSnapshotBlockCommand,
-  type ServiceInputTypes,
-  type ServiceOutputTypes,
-  StartSnapshotCommand,
-  type StartSnapshotRequest,
+  EBSClientResolvedConfig,
+  ServiceInputTypes,
+  ServiceOutputTypes,
+  StartSnapshotRequest,
 } from '@aws-sdk/client-ebs';
 import { abortable } from '../base/abortable.ts';
 import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
 import { abortError, TransportError } from '../base/errors.ts';
-import { CredentialRenewal } from './credential-renewal.ts';
+import { clientEbs } from './aws-sdk.ts';
 import { toTypedError, type CallFacts } from './call-failure.ts';
+import { CredentialRenewal } from './credential-renewal.ts';
 import { isCredentialExpiry } from './error-answer.ts';
 import { ec2Request, sendEc2Query, type Endpoint } from './ec2-query.ts';
 import { published } from './request-channels.ts';
@@ -57,7 +53,7 @@ interface HttpRequestLike extends Endpoint {
 /** Makes a client from the environment. Its kept-alive sockets are bounded by what is in flight, and by nothing else. */
 export function makeClient(): EBSClient {
   const agent = { keepAlive: true, maxSockets: Infinity };
-  return new EBSClient({
+  return new clientEbs.EBSClient({
     requestHandler: {
       httpAgent: agent,
       httpsAgent: agent,
@@ -90,7 +86,7 @@ export class SdkTransport implements Transport {
   ): Promise<StartSnapshotAnswer> {
     const facts = { operation: 'StartSnapshot', signal: options.signal } as const;
     return this.#call(facts, options, async (send) => {
-      const { $metadata, ...answer } = await send(new StartSnapshotCommand(request));
+      const { $metadata, ...answer } = await send(new clientEbs.StartSnapshotCommand(request));
       if (answer.SnapshotId === undefined) {
         throw new TransportError('StartSnapshot answered without a SnapshotId', {
           requestId: $metadata.requestId,
@@ -102,7 +98,7 @@ export class SdkTransport implements Transport {
 
   async putSnapshotBlock(request: PutBlockRequest, options: CallOptions = {}): Promise<void> {
     const { snapshotId, blockIndex, data, digest } = request;
-    const command = new PutSnapshotBlockCommand({
+    const command = new clientEbs.PutSnapshotBlockCommand({
       SnapshotId: snapshotId,
       BlockIndex: blockIndex,
       BlockData: data,
@@ -127,7 +123,7 @@ export class SdkTransport implements Transport {
     options: CallOptions = {},
   ): Promise<SnapshotStatus> {
     const { snapshotId, changedBlocksCount, aggregateDigest } = request;
-    const command = new CompleteSnapshotCommand({
+    const command = new clientEbs.CompleteSnapshotCommand({
       SnapshotId: snapshotId,
       ChangedBlocksCount: changedBlocksCount,
       Checksum: toBase64(aggregateDigest),
@@ -148,7 +144,7 @@ export class SdkTransport implements Transport {
     options: CallOptions = {},
   ): Promise<BlockPage> {
     const { snapshotId } = request;
-    const command = new ListSnapshotBlocksCommand({
+    const command = new clientEbs.ListSnapshotBlocksCommand({
       SnapshotId: snapshotId,
       NextToken: request.pageToken,
       StartingBlockIndex: request.startingBlockIndex,
@@ -174,7 +170,7 @@ export class SdkTransport implements Transport {
     options: CallOptions = {},
   ): Promise<BlockAnswer> {
     const { snapshotId, blockIndex } = request;
-    const command = new GetSnapshotBlockCommand({
+    const command = new clientEbs.GetSnapshotBlockCommand({
       SnapshotId: snapshotId,
       BlockIndex: blockIndex,
       BlockToken: request.blockToken,

@@ -95,6 +95,7 @@ export class SnapshotWriter extends Writable implements Job {
         window: (event) => this.emit('window', event),
       },
     });
+    this.#pool = new BlockPool({ maxBytes });
     this.#intake = new BlockIntake({
       engine,
       assembler: new BlockAssembler(this.#pool),
@@ -336,6 +337,7 @@ export class SnapshotWriter extends Writable implements Job {
     // The answer to StartSnapshot may have come in the very moment of the abort.
     await this.#starting?.catch(() => undefined);
     await this.#pipeline?.stop(failure ?? abortError());
+    this.#pool.retire();
     const { snapshotId } = this;
     if (failure instanceof SnapshotError) failure.snapshotId ??= snapshotId;
     if (failure !== null && snapshotId !== undefined && this.#mayDelete(failure)) {

@@ -27,7 +27,10 @@ interface Waiter {
  */
 export class BlockPool {
   #slotCountMax: number;
-  readonly #memory: SlotMemory;
+  /** Slots in use or free: as many as the bound was at its highest. */
+  #slotsMade: number;
+  /** Made with the first lease: the pool of a writer that is handed whole blocks never needs any. */
+  #memory: SlotMemory | undefined;
   #freeSlots: number[];
   readonly #waiters = new Set<Waiter>();
 
@@ -36,10 +39,9 @@ export class BlockPool {
    * @throws {RangeError} when maxBytes is not a positive number.
    */
   constructor(options: { readonly maxBytes: number }) {
-    const slotCount = slotCountFloor(options.maxBytes);
-    this.#slotCountMax = slotCount;
-    this.#memory = new SlotMemory({ slotCount, onFree: (slot) => this.#reuse(slot) });
-    this.#freeSlots = slotsDownFrom(slotCount, 0);
+    this.#slotCountMax = slotCountFloor(options.maxBytes);
+    this.#slotsMade = this.#slotCountMax;
+    this.#freeSlots = slotsDownFrom(this.#slotsMade, 0);
   }
 
   /** Slots that may be owned or held at one time. */
@@ -49,7 +51,7 @@ export class BlockPool {
 
   /** Slots that somebody owns or holds now: more than {@link slotCount} only after that was lowered. */
   get leasedCount(): number {
-    return this.#memory.slotCount - this.#freeSlots.length;
+    return this.#slotsMade - this.#freeSlots.length;
   }
 
   /**
@@ -59,10 +61,11 @@ export class BlockPool {
    */
   resize(maxBytes: number): void {
     this.#slotCountMax = slotCountFloor(maxBytes);
-    const before = this.#memory.slotCount;
+    const before = this.#slotsMade;
     if (this.#slotCountMax > before) {
-      this.#memory.grow(this.#slotCountMax - before);
-      this.#freeSlots = slotsDownFrom(this.#slotCountMax, before).concat(this.#freeSlots);
+      this.#memory?.grow(this.#slotCountMax - before);
+      this.#slotsMade = this.#slotCountMax;
+      this.#freeSlots = slotsDownFrom(this.#slotsMade, before).concat(this.#freeSlots);
     }
     this.#serveWaiters();
   }
@@ -93,6 +96,11 @@ export class BlockPool {
     });
   }
 
+  /** Gives the memory up, as soon as the last lease is released. Nothing may be leased afterwards. */
+  retire(): void {
+    this.#memory?.retire();
+  }
+
   #reuse(slot: number): void {
     this.#freeSlots.push(slot);
     this.#serveWaiters();
@@ -110,6 +118,10 @@ export class BlockPool {
   }
 
   #own(slot: number): Lease {
+    this.#memory ??= new SlotMemory({
+      slotCount: this.#slotsMade,
+      onFree: (free) => this.#reuse(free),
+    });
     this.#memory.hold(slot);
     return new SlotLease(this.#memory, slot);
   }

@@ -81,6 +81,7 @@ class JsReader implements EngineReader {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#reading;
+    this.#pool.retire();
     await this.#file.close();
   }
 

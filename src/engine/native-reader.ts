@@ -62,6 +62,7 @@ export class NativeReader implements EngineReader {
     }
     if (!isFailure(info)) return new NativeReader(setup.path, info, native);
     await stop(native.handle);
+    native.memory.retire();
     throw openError(setup.path, info);
   }
 
@@ -83,7 +84,7 @@ export class NativeReader implements EngineReader {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    return (this.#closing ??= stop(this.#handle));
+    return (this.#closing ??= stop(this.#handle).then(() => this.#memory.retire()));
   }
 
   async #take(): Promise<NativeBatch> {

@@ -1,4 +1,5 @@
 import { BLOCK_SIZE } from '../base/constants.ts';
+import { retiredBuffers } from './retired-buffers.ts';
 
 /** Alignment in bytes that O_DIRECT reads want of a buffer: a page, which no logical sector exceeds in practice. */
 const PAGE_SIZE = 4096;
@@ -28,8 +29,8 @@ export interface SlotMemoryOptions {
  * Shared memory cut into slots of one block each, every slot with a count of its holders. A slot is handed back only
  * when the count falls to zero, so it cannot be filled anew while a read, a hash or a socket still holds it.
  *
- * The memory is made of SharedArrayBuffers, one unless it grows: none cannot be detached under native code, and lanes in other threads can use them.
- * Their pages are committed by the system at their first use.
+ * The memory is made of SharedArrayBuffers, one unless it grows: they cannot be detached under native code, and lanes in
+ * other threads can use them. Their pages are committed by the system at their first use.
  */
 export class SlotMemory {
   readonly #segments: Segment[] = [];
@@ -37,6 +38,9 @@ export class SlotMemory {
   readonly #onFree: (slot: number) => void;
   readonly #align: (memory: Uint8Array) => number;
   #holders = new Uint32Array(0);
+  /** Slots with a holder. */
+  #heldCount = 0;
+  #isRetired = false;
 
   constructor(options: SlotMemoryOptions) {
     this.#onFree = options.onFree;
@@ -51,7 +55,7 @@ export class SlotMemory {
   /** Adds `slotCount` slots behind those there are; nobody holds them. */
   grow(slotCount: number): void {
     const firstSlot = this.slotCount;
-    const buffer = new SharedArrayBuffer(slotCount * BLOCK_SIZE + PAGE_SIZE);
+    const buffer = retiredBuffers.take(slotCount * BLOCK_SIZE + PAGE_SIZE);
     const firstSlotOffset = this.#align(new Uint8Array(buffer));
     const segment = { memory: this, buffer, firstSlot, firstSlotOffset };
     this.#segments.push(segment);
@@ -68,7 +72,9 @@ export class SlotMemory {
 
   /** Adds a holder. */
   hold(slot: number): void {
-    this.#holders[slot] = this.#holderCount(slot) + 1;
+    const holderCount = this.#holderCount(slot);
+    if (holderCount === 0) this.#occupy();
+    this.#holders[slot] = holderCount + 1;
   }
 
   /** Takes a holder away, and frees the slot with the last one. */
@@ -76,7 +82,17 @@ export class SlotMemory {
     const holderCount = this.#holderCount(slot);
     if (holderCount === 0) throw new Error(`Slot ${slot} is let go, but nobody holds it`);
     this.#holders[slot] = holderCount - 1;
-    if (holderCount === 1) this.#onFree(slot);
+    if (holderCount > 1) return;
+    this.#heldCount -= 1;
+    this.#onFree(slot);
+    this.#passOnIfUnused();
+  }
+
+  /** Says that no free slot will be used again. With the last holder, the bytes go to whoever wants as many next. */
+  retire(): void {
+    if (this.#isRetired) return;
+    this.#isRetired = true;
+    this.#passOnIfUnused();
   }
 
   /** Whether somebody holds a slot; when nobody does, nobody may hold on to it. */
@@ -90,6 +106,16 @@ export class SlotMemory {
     const { buffer, firstSlot, firstSlotOffset } = segment;
     const offset = firstSlotOffset + (slot - firstSlot) * BLOCK_SIZE;
     return Buffer.from(buffer as unknown as ArrayBuffer, offset, BLOCK_SIZE);
+  }
+
+  #occupy(): void {
+    if (this.#isRetired) throw new Error('The memory has been retired');
+    this.#heldCount += 1;
+  }
+
+  #passOnIfUnused(): void {
+    if (!this.#isRetired || this.#heldCount > 0) return;
+    for (const { buffer } of this.#segments) retiredBuffers.add(buffer);
   }
 
   #holderCount(slot: number): number {

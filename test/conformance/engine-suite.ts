@@ -353,6 +353,24 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
         );
         for (const block of blocks) block.release();
       });
+
+      it('leaves its buffers to the next reader, but not before its blocks are released', async () => {
+        const path = await fileOf(diskOf('d'));
+        const readOne = async (): Promise<Block> => {
+          const reader = await engine.openReader(path, { maxBufferBytes: 3 * BLOCK_SIZE });
+          const [block] = await reader.next();
+          await reader.close();
+          if (block === undefined) throw new Error('there is a block');
+          return block;
+        };
+        const first = await readOne();
+        const second = await readOne();
+        expect(second.data.buffer).not.toBe(first.data.buffer);
+        first.release();
+        const third = await readOne();
+        expect(third.data.buffer).toBe(first.data.buffer);
+        for (const block of [second, third]) block.release();
+      });
     });
 
     describe('inspecting', () => {

@@ -124,8 +124,8 @@ class ReadSession {
     std::array<BlockFacts, kRunBlocksMax> facts;
   };
 
-  // Pieces of work that are claimed and not yet handed out, at most.
-  static constexpr uint64_t kWorkMax = 64;
+  // Pieces of work that are claimed and not yet handed out, at most: 32 MiB of data read ahead.
+  static constexpr uint64_t kWorkMax = 16;
 
   // Ready blocks that are worth a hop into JavaScript while more are to come. Measured: beyond 16,
   // the hop is a small part of what the blocks cost.

@@ -95,7 +95,6 @@ export class SnapshotWriter extends Writable implements Job {
         window: (event) => this.emit('window', event),
       },
     });
-    this.#pool = new BlockPool({ maxBytes });
     this.#intake = new BlockIntake({
       engine,
       assembler: new BlockAssembler(this.#pool),

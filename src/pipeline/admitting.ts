@@ -78,6 +78,7 @@ export class AdmittingTransport extends ForwardingTransport {
     const { gate, line } = await abortable(this.#pass(block), signal);
     const admission = await gate.enter(line, { bytes: BLOCK_SIZE, attempt, signal });
     const { observer, signal: eitherSignal } = admission;
+    options.onAdmitted?.();
     const isProbe = line.isProbing;
     try {
       const answer = await call({ ...options, observer, signal: eitherSignal });

@@ -4,6 +4,12 @@ import type { Block } from '../engine/engine.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { AcknowledgedBlocks } from './acknowledged-blocks.ts';
 
+/**
+ * Blocks that may wait for their first attempt: enough that the gate never lacks one, few enough that they are sent while
+ * the processor's cache still has them, and that memory follows the window.
+ */
+const WAITING_MAX = 16;
+
 /** What an upload has done so far. */
 export interface UploadCounts {
   blocksSent: number;
@@ -35,6 +41,8 @@ export class UploadPipeline {
   #outstandingMax: number;
   readonly #outstanding = new Map<number, Promise<void>>();
   readonly #stop = new AbortController();
+  /** Blocks taken that the gate has not let through once. */
+  #waiting = 0;
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
@@ -69,7 +77,7 @@ export class UploadPipeline {
     // Two requests for one index must never be in flight together: the service may keep either.
     await this.#outstanding.get(block.index);
     this.#outstanding.set(block.index, this.#send(block));
-    while (this.#outstanding.size >= this.#outstandingMax && this.#failure === undefined) {
+    while (this.#isFull && this.#failure === undefined) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     this.#throwIfFailed();
@@ -91,13 +99,30 @@ export class UploadPipeline {
     await Promise.all(this.#outstanding.values());
   }
 
+  get #isFull(): boolean {
+    return this.#outstanding.size >= this.#outstandingMax || this.#waiting >= WAITING_MAX;
+  }
+
+  /** Counts a block as waiting until the function returned is called (idempotent). */
+  #wait(): () => void {
+    let isWaiting = true;
+    this.#waiting += 1;
+    return () => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      this.#waiting -= 1;
+      this.#wake?.();
+    };
+  }
+
   async #send(block: Block): Promise<void> {
     const { transport, snapshotId, acknowledged } = this.#options;
     const { index: blockIndex, data, digest } = block;
+    const onAdmitted = this.#wait();
     try {
       await transport.putSnapshotBlock(
         { snapshotId, blockIndex, data, digest },
-        { signal: this.#stop.signal },
+        { signal: this.#stop.signal, onAdmitted },
       );
       acknowledged.record(blockIndex, digest);
       this.counts.blocksSent += 1;
@@ -106,6 +131,8 @@ export class UploadPipeline {
     } finally {
       block.release();
       this.#outstanding.delete(blockIndex);
+      // One that was never admitted waits no more either.
+      onAdmitted();
       this.#wake?.();
       this.#options.onChange();
     }

@@ -86,6 +86,8 @@ export interface CallOptions {
   readonly observer?: AttemptObserver | undefined;
   /** Aborts the call: its socket is destroyed and the promise rejects with an AbortError. */
   readonly signal?: AbortSignal | undefined;
+  /** Called each time an attempt is let through the gate, if there is one. */
+  readonly onAdmitted?: (() => void) | undefined;
   /** 1 for the first try; the retry layer counts on. Default 1. */
   readonly attempt?: number;
 }

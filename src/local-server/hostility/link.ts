@@ -1,4 +1,4 @@
-/** Idle time that a link makes up for, so that coarse timers do not cost rate. */
+/** Idle time that a link makes up for: who asks for one piece at a time leaves it idle for a moment after each. */
 const CATCH_UP_SECONDS = 0.005;
 
 interface Waiting {
@@ -44,6 +44,7 @@ export class Link {
         resolve();
       };
       signal?.addEventListener('abort', go);
+      this.#settle();
       this.#queue.push({ byteCount, go, isCharged: false });
       this.pump();
     });
@@ -71,7 +72,8 @@ export class Link {
     const seconds = (nowMs - this.#settledAtMs) / 1000;
     this.#settledAtMs = nowMs;
     if (this.#bytesPerSecond === Infinity) return;
-    const most = this.#bytesPerSecond * CATCH_UP_SECONDS;
+    // With bytes waiting it was not idle: a timer that comes late, as on a busy machine, must not cost rate.
+    const most = this.#queue.length > 0 ? Infinity : this.#bytesPerSecond * CATCH_UP_SECONDS;
     this.#balance = Math.min(most, this.#balance + seconds * this.#bytesPerSecond);
   }
 }

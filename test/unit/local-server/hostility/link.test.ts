@@ -54,6 +54,18 @@ test('idle time is not saved up', async () => {
   expect(path.through).toEqual(['late']);
 });
 
+test('a late timer costs the bytes that wait no rate', async () => {
+  const path = makeLink();
+  path.link.setRate(1000);
+  void path.send('a', 500);
+  void path.send('b', 500);
+  void path.send('c', 500);
+  await at(path, 1200);
+  expect(path.through).toEqual(['a', 'b']);
+  await at(path, 1500);
+  expect(path.through).toEqual(['a', 'b', 'c']);
+});
+
 test('a changed rate rules for the bytes under way', async () => {
   const path = makeLink();
   path.link.setRate(1000);

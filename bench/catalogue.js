@@ -15,6 +15,7 @@ export const CATALOGUE = {
     'main-thread': './macro/main-thread.js',
     upload: './macro/upload.js',
     'local-service': './macro/local-service.js',
+    'control-law': './macro/control-law.js',
   },
 };
 

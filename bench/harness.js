@@ -25,6 +25,9 @@ import { createInterface } from 'node:readline';
  * @property {string[]} [schemes] over which the upload benchmark goes, http or https; default: both
  * @property {string} folder where a source that is a file lies, on the disk to be measured
  * @property {string[]} [sources] which kinds of sources to read; default: the benchmark's own
+ * @property {string[]} [scenarios] of control-law; default: all
+ * @property {number} [seconds] that each scenario takes; default: its own
+ * @property {string} [trace] how the names of files begin that get what control-law sampled
  *
  * A benchmark: what `npm run bench -- NAME` runs.
  * @typedef {object} Benchmark

@@ -20,6 +20,9 @@ const { values: options, positionals: words } = parseArgs({
     folder: { type: 'string', default: tmpdir() },
     source: { type: 'string', multiple: true },
     scheme: { type: 'string', multiple: true },
+    scenario: { type: 'string', multiple: true },
+    seconds: { type: 'string' },
+    trace: { type: 'string' },
   },
 });
 
@@ -40,6 +43,7 @@ async function list() {
   );
   console.log('  upload: [--scheme http|https]...');
   console.log('  main-thread, local-service: [--size-mib N] [--folder DIR]');
+  console.log('  control-law: [--scenario NAME]... [--seconds N] [--trace PREFIX]');
 }
 
 async function runAll(names) {
@@ -74,6 +78,9 @@ function settings() {
     folder: options.folder,
     sources: options.source,
     schemes: options.scheme,
+    scenarios: options.scenario,
+    seconds: positive('seconds', options.seconds),
+    trace: options.trace,
   };
 }
 

@@ -274,7 +274,7 @@ describe('of a client', () => {
     });
     const puts = [0, 1, 2, 3].map((index) => transport.putSnapshotBlock(put(index)));
     for (const settled of await Promise.allSettled(puts)) {
-      expect(settled).toMatchObject({ status: 'rejected', reason: { retryClass: 'clock' } });
+      expect(settled).toMatchObject({ status: 'rejected', reason: { retryClass: 'credentials' } });
     }
     await transport.putSnapshotBlock(put(0));
     expect(issued).toBe(2);

@@ -22,6 +22,7 @@
         'native/js_values.cc',
         'native/read_session.cc',
         'native/receive_window.cc',
+        'native/send_queue.cc',
         'native/sha256.cc',
         'native/sha256_arm.cc',
         'native/sha256_x86.cc',

@@ -7,6 +7,7 @@
 #include "block_inspector.h"
 #include "block_reader.h"
 #include "receive_window.h"
+#include "send_queue.h"
 #include "sha256.h"
 #include "sizes.h"
 #include "zero_scan.h"
@@ -16,7 +17,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 4;
+constexpr int kBindingVersion = 5;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {
@@ -64,6 +65,11 @@ Napi::Value LimitReceiveWindow(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), status.error_number);
 }
 
+Napi::Value UnacknowledgedBytesOf(const Napi::CallbackInfo& info) {
+  int bytes = UnacknowledgedBytes(info[0].As<Napi::Number>().Int32Value());
+  return Napi::Number::New(info.Env(), bytes);
+}
+
 // Once for each environment. Nothing is shared between environments but constants.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["version"] = Napi::Number::New(env, kBindingVersion);
@@ -76,6 +82,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["isZero"] = Napi::Function::New<IsZero>(env, "isZero");
   exports["limitReceiveWindow"] =
       Napi::Function::New<LimitReceiveWindow>(env, "limitReceiveWindow");
+  exports["unacknowledgedBytes"] =
+      Napi::Function::New<UnacknowledgedBytesOf>(env, "unacknowledgedBytes");
   return exports;
 }
 

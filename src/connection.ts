@@ -3,6 +3,7 @@ import { systemClock, type Clock } from './base/clock.ts';
 import { SNAPSHOT_REQUESTS_PER_SECOND } from './base/constants.ts';
 import { EventLoopLoad } from './base/event-loop-load.ts';
 import type { Engine } from './engine/engine.ts';
+import { loadSendQueue } from './engine/send-queue.ts';
 import { blocksIn } from './base/units.ts';
 import type { Listeners, RestoreEvents } from './events.ts';
 import type { JobState } from './job.ts';
@@ -59,6 +60,7 @@ export function connect(options: ConnectOptions): Connection {
   const attempts = chooseTransport(client, {
     choice: options.transport,
     ownsClient: options.client === undefined,
+    sendQueue: engine.name === 'native' ? loadSendQueue() : undefined,
   });
   let lineLimits = lineLimitsOf(options.limits);
   let pass: GatePass | undefined;

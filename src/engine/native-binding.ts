@@ -28,6 +28,8 @@ export interface NativeBinding {
    * bytes are as large as the device has them. Returns the errno, 0 for success. For the local service.
    */
   limitReceiveWindow(listeningFd: number, windowBytes: number, segmentBytes: number): number;
+  /** Bytes on a TCP socket that the other side has not acknowledged yet; -1 where that cannot be told. */
+  unacknowledgedBytes(fd: number): number;
 }
 
 /** Which kernels to use: indices into the binding's lists. */
@@ -120,4 +122,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 4;
+export const BINDING_VERSION = 5;

@@ -33,6 +33,11 @@ const SLOW_ERRORS = 1.5;
  */
 const LOADED_MS = 250;
 /**
+ * Round trips that TCP's slow start takes for a block on a new connection (RFC 6928: 10 segments at first), and two more: so
+ * long is no queue on the way of a body.
+ */
+const SLOW_START_ROUNDS = 8;
+/**
  * A shrink to this part of the size calls for a probe first: the path may only have become longer (61 % without, in
  * scenario 'latency x 4').
  */
@@ -90,6 +95,8 @@ export class AdaptiveWindow implements Window {
   #verdictAtMs = -Infinity;
   #limitingMs = 0;
   #lowAtMs = 0;
+  /** Least round trip seen; Infinity while none was told. */
+  #roundTripMs = Infinity;
 
   constructor(options: AdaptiveWindowOptions) {
     this.#options = options;
@@ -112,6 +119,7 @@ export class AdaptiveWindow implements Window {
     return {
       onSocket: (facts) => {
         isFresh = facts.isFresh;
+        this.#roundTripMs = Math.min(this.#roundTripMs, facts.connectMs ?? Infinity);
       },
       onFirstByte: (atMs) => {
         if (isFresh) fromMs = atMs;
@@ -121,7 +129,8 @@ export class AdaptiveWindow implements Window {
       },
       end: (outcome, atMs) => {
         const latencyMs = atMs - fromMs;
-        const isBodyBound = flushedAtMs - fromMs > latencyMs / 2;
+        const bodyMs = flushedAtMs - fromMs;
+        const isBodyBound = bodyMs > latencyMs / 2 && bodyMs > this.#slowStartMs;
         const inFlight = (inFlightAtStart + this.#inFlight) / 2;
         this.#inFlight -= 1;
         if (outcome === 'ok') cohort?.answer({ latencyMs, inFlight, isBodyBound });
@@ -129,6 +138,10 @@ export class AdaptiveWindow implements Window {
         this.#ended(outcome, cohort, atMs);
       },
     };
+  }
+
+  get #slowStartMs(): number {
+    return this.#roundTripMs === Infinity ? 0 : SLOW_START_ROUNDS * this.#roundTripMs;
   }
 
   #ended(outcome: Outcome, cohort: Cohort | undefined, nowMs: number): void {

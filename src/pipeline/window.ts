@@ -12,11 +12,11 @@ export type Outcome =
 
 /** One attempt that a window was told of. Only `end` is certain: the rest is told by transports that know it. */
 export interface WindowAttempt {
-  /** The attempt has a socket; `isFresh`: one that was opened for it. */
-  onSocket(facts: { readonly isFresh: boolean }): void;
+  /** The attempt has a socket; `isFresh`: one that was opened for it, in `connectMs`: one round trip. */
+  onSocket(facts: { readonly isFresh: boolean; readonly connectMs?: number }): void;
   /** The first byte of the request was handed to the socket. */
   onFirstByte(nowMs: number): void;
-  /** The kernel has taken the last byte of the request. */
+  /** The last byte of the request has left. */
   onFlushed(nowMs: number): void;
   /** The attempt has ended; to be told once. */
   end(outcome: Outcome, nowMs: number): void;

@@ -3,68 +3,112 @@ import type { Socket } from 'node:net';
 /** Milliseconds between two looks at the bodies that are leaving. */
 const SAMPLE_INTERVAL_MS = 100;
 
-/** What Node's stream handles count; they are not part of its public interface, so either may be missing. */
+/** Tells the bytes on a socket, given its descriptor, that the other side has not acknowledged; undefined: unknown. */
+export type SendQueue = (fd: number) => number | undefined;
+
+/** What Node's stream handles tell; it is not part of their public interface, so any of it may be missing. */
 interface CountingHandle {
   /** Bytes handed to the handle. */
   readonly bytesWritten?: number;
   /** Bytes of those that the kernel has not accepted yet. */
   readonly writeQueueSize?: number;
+  readonly fd?: number;
   /** The handle of the TCP socket, where this one encrypts. */
   readonly _parent?: CountingHandle;
 }
 
-/** A body on its way out. */
-interface LeavingBody {
-  readonly socket: Socket;
-  /** Bytes accepted on the connection when the body's last byte will have been. */
+/** A body that is about to be written. */
+export interface BodyOptions {
+  readonly headSize: number;
   readonly bodySize: number;
-  readonly acceptedBefore: number;
-  readonly tell: (bytesSent: number) => void;
-  told: number;
+  /** Without it, what the kernel has accepted passes for what has left. */
+  readonly sendQueue: SendQueue | undefined;
+  /** Told now and then how many bytes have left, when they have become more. */
+  readonly onProgress: (bytesSent: number) => void;
+  /** Told once, when the last byte has left. */
+  readonly onLeft: () => void;
 }
 
 const leaving = new Set<LeavingBody>();
 let timer: NodeJS.Timeout | undefined;
 
 /**
- * Tells from time to time how many bytes of a body the kernel has accepted, until the returned function is called.
- * To be called before head and body are written. A body is written whole, in one call: pieces cost a tenth more CPU
- * on TLS and half as much again without. So progress is read off the socket's handle; where Node does not show it,
- * nothing is told.
+ * Watches a body on its way out, from before it is written until {@link end}. A body is written whole, in one call:
+ * pieces cost a tenth more CPU on TLS and half as much again without. So progress is read off the socket's handle;
+ * where Node does not show it, nothing is told of it.
  */
-export function watchBody(
-  socket: Socket,
-  { headSize, bodySize }: { readonly headSize: number; readonly bodySize: number },
-  tell: (bytesSent: number) => void,
-): () => void {
-  const accepted = bytesAccepted(socket);
-  if (accepted === undefined) return () => undefined;
-  const acceptedBefore = accepted + headSize;
-  const body: LeavingBody = { socket, bodySize, acceptedBefore, tell, told: 0 };
-  leaving.add(body);
-  // One timer for all connections, which stops by itself: most bodies leave between two looks.
-  timer ??= setInterval(sample, SAMPLE_INTERVAL_MS).unref();
-  return () => leaving.delete(body);
+export class LeavingBody {
+  readonly #socket: Socket;
+  readonly #options: BodyOptions;
+  readonly #acceptedBefore: number;
+  #told = 0;
+  #isAccepted = false;
+
+  constructor(socket: Socket, options: BodyOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#acceptedBefore = (bytesAccepted(socket) ?? 0) + options.headSize;
+    leaving.add(this);
+    // One timer for all connections, which stops by itself: most bodies leave between two looks.
+    timer ??= setInterval(sampleAll, SAMPLE_INTERVAL_MS).unref();
+  }
+
+  /** Says that the kernel has accepted the last byte. */
+  accepted(): void {
+    this.#isAccepted = true;
+    if (this.#queuedBytes() === 0) this.#left();
+  }
+
+  /** Says that the other side has begun to answer: if the body was accepted, it has left. */
+  answered(): void {
+    if (this.#isAccepted) this.#left();
+  }
+
+  /** Tells nothing any more. */
+  end(): void {
+    leaving.delete(this);
+  }
+
+  sample(): void {
+    const queued = this.#queuedBytes();
+    const accepted = bytesAccepted(this.#socket);
+    if (accepted !== undefined) {
+      const sent = accepted - this.#acceptedBefore - queued;
+      const bytesSent = Math.min(Math.max(sent, 0), this.#options.bodySize);
+      if (bytesSent > this.#told) {
+        this.#told = bytesSent;
+        this.#options.onProgress(bytesSent);
+      }
+    }
+    if (this.#isAccepted && queued === 0) this.#left();
+  }
+
+  #left(): void {
+    if (leaving.delete(this)) this.#options.onLeft();
+  }
+
+  #queuedBytes(): number {
+    const fd = handleOf(this.#socket).fd ?? -1;
+    return fd < 0 ? 0 : (this.#options.sendQueue?.(fd) ?? 0);
+  }
 }
 
-function sample(): void {
+function sampleAll(): void {
   if (leaving.size === 0) {
     clearInterval(timer);
     timer = undefined;
   }
-  for (const body of leaving) {
-    const accepted = (bytesAccepted(body.socket) ?? 0) - body.acceptedBefore;
-    const bytesSent = Math.min(Math.max(accepted, 0), body.bodySize);
-    if (bytesSent <= body.told) continue;
-    body.told = bytesSent;
-    body.tell(bytesSent);
-  }
+  for (const body of leaving) body.sample();
 }
 
 /** Bytes that the kernel has accepted on a connection, those of TLS records on TLS. */
 function bytesAccepted(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as { _handle?: CountingHandle | null };
-  const { bytesWritten, writeQueueSize } = handle?._parent ?? handle ?? {};
+  const { bytesWritten, writeQueueSize } = handleOf(socket);
   if (bytesWritten === undefined || writeQueueSize === undefined) return undefined;
   return bytesWritten - writeQueueSize;
+}
+
+function handleOf(socket: Socket): CountingHandle {
+  const { _handle: handle } = socket as { _handle?: CountingHandle | null };
+  return handle?._parent ?? handle ?? {};
 }

@@ -1,4 +1,5 @@
 import type { EBSClient, StartSnapshotRequest } from '@aws-sdk/client-ebs';
+import type { SendQueue } from './body-progress.ts';
 import { handlerAgent, isNodeHandler } from './client-agents.ts';
 import { HttpTransport } from './http-transport.ts';
 import { SdkTransport } from './sdk-transport.ts';
@@ -21,6 +22,8 @@ export interface ChooseOptions {
   readonly choice: 'lean' | 'sdk' | undefined;
   /** Whether closing the transport destroys the client. */
   readonly ownsClient: boolean;
+  /** As the lean transport takes it. */
+  readonly sendQueue?: SendQueue | undefined;
 }
 
 /**
@@ -131,10 +134,10 @@ class LeanUnlessObstacle implements Transport {
   }
 
   async #choose(): Promise<Transport> {
-    const { choice, ownsClient } = this.#options;
+    const { choice, ownsClient, sendQueue } = this.#options;
     // A signer that cannot be made, for want of a region, is a failure that either transport reports.
     const obstacle = await leanObstacle(this.#client).catch(() => undefined);
-    if (obstacle === undefined) return new HttpTransport(this.#client, { ownsClient });
+    if (obstacle === undefined) return new HttpTransport(this.#client, { ownsClient, sendQueue });
     if (choice === 'lean') {
       process.emitWarning(`The EBSClient is used with the SDK transport: ${obstacle}.`);
     }

@@ -1,3 +1,4 @@
+import type { SendQueue } from './body-progress.ts';
 import { HttpConnection, type ExchangeOptions, type HttpRequest } from './http-connection.ts';
 import { openSocket, type Address } from './open-socket.ts';
 import type { HttpAnswer } from './response-parser.ts';
@@ -15,6 +16,8 @@ export interface PoolOptions {
   readonly nowMs: () => number;
   /** Milliseconds without a byte in either direction after which a connection is closed. Default 60,000. */
   readonly idleTimeoutMs?: number | undefined;
+  /** Lets the observers hear when a body has left. Default: they hear when the kernel has accepted it. */
+  readonly sendQueue?: SendQueue | undefined;
 }
 
 interface IdleConnection {
@@ -29,7 +32,7 @@ interface IdleConnection {
 export class ConnectionPool {
   readonly #address: Address;
   readonly #nowMs: () => number;
-  readonly #idleTimeoutMs: number;
+  readonly #options: PoolOptions;
   readonly #idle: IdleConnection[] = [];
   /** Every open connection, and what resolves when it is closed. */
   readonly #closed = new Map<HttpConnection, Promise<void>>();
@@ -39,7 +42,7 @@ export class ConnectionPool {
   constructor(address: Address, options: PoolOptions) {
     this.#address = address;
     this.#nowMs = options.nowMs;
-    this.#idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+    this.#options = options;
   }
 
   /** Connections that wait for a request. */
@@ -91,7 +94,8 @@ export class ConnectionPool {
     });
     const connection = new HttpConnection(socket, {
       isEncrypted: this.#address.isEncrypted,
-      idleTimeoutMs: this.#idleTimeoutMs,
+      idleTimeoutMs: this.#options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      sendQueue: this.#options.sendQueue,
     });
     const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
     this.#closed.set(

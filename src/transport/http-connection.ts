@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { abortError } from '../base/errors.ts';
-import { watchBody } from './body-progress.ts';
+import { LeavingBody, type SendQueue } from './body-progress.ts';
 import { ResponseParser, type HttpAnswer } from './response-parser.ts';
 import type { AttemptObserver } from './transport.ts';
 
@@ -24,7 +24,8 @@ interface Exchange extends ExchangeOptions {
   readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: Error) => void;
   readonly onAbort: () => void;
-  stopWatching: () => void;
+  /** The body on its way, for an observer. */
+  body: LeavingBody | undefined;
   isFlushed: boolean;
   /** What the exchange came to, while it waits for the socket to let go of the body. */
   outcome: { readonly answer: HttpAnswer } | { readonly error: Error } | undefined;
@@ -38,6 +39,7 @@ interface Exchange extends ExchangeOptions {
 export class HttpConnection {
   readonly #socket: Socket;
   readonly #isEncrypted: boolean;
+  readonly #sendQueue: SendQueue | undefined;
   #exchange: Exchange | undefined;
   #isKeptAlive = true;
   #isUnanswered = false;
@@ -48,10 +50,15 @@ export class HttpConnection {
    */
   constructor(
     socket: Socket,
-    options: { readonly isEncrypted: boolean; readonly idleTimeoutMs: number },
+    options: {
+      readonly isEncrypted: boolean;
+      readonly idleTimeoutMs: number;
+      readonly sendQueue?: SendQueue | undefined;
+    },
   ) {
     this.#socket = socket;
     this.#isEncrypted = options.isEncrypted;
+    this.#sendQueue = options.sendQueue;
     socket.on('error', (error) => this.#fail(error));
     socket.setTimeout(options.idleTimeoutMs, () => this.#fail(idleError(options.idleTimeoutMs)));
     socket.on('end', () => this.#onEnd());
@@ -90,7 +97,7 @@ export class HttpConnection {
         resolve,
         reject,
         onAbort,
-        stopWatching: noop,
+        body: undefined,
         isFlushed: false,
         outcome: undefined,
       };
@@ -115,6 +122,7 @@ export class HttpConnection {
     if (exchange.outcome !== undefined) return;
     try {
       const answer = exchange.parser.push(bytes);
+      exchange.body?.answered();
       exchange.observer?.onAnswer?.();
       if (answer !== undefined) this.#complete(exchange, answer);
     } catch (error) {
@@ -137,11 +145,14 @@ export class HttpConnection {
       return;
     }
     const { observer } = exchange;
-    if (observer !== undefined && 'onProgress' in observer) {
-      const sizes = { headSize: head.length, bodySize: body.byteLength };
-      exchange.stopWatching = watchBody(socket, sizes, (bytesSent) =>
-        observer.onProgress?.(bytesSent),
-      );
+    if (observer?.onProgress !== undefined || observer?.onFlushed !== undefined) {
+      exchange.body = new LeavingBody(socket, {
+        headSize: head.length,
+        bodySize: body.byteLength,
+        sendQueue: this.#sendQueue,
+        onProgress: (bytesSent) => observer.onProgress?.(bytesSent),
+        onLeft: () => observer.onFlushed?.(),
+      });
     }
     // Without TLS head and body leave in one system call. TLS would copy the two into one buffer first.
     if (!this.#isEncrypted) socket.cork();
@@ -152,8 +163,7 @@ export class HttpConnection {
 
   #onFlushed(exchange: Exchange): void {
     exchange.isFlushed = true;
-    exchange.stopWatching();
-    if (exchange.outcome === undefined) exchange.observer?.onFlushed?.();
+    if (exchange.outcome === undefined) exchange.body?.accepted();
   }
 
   #complete(exchange: Exchange, answer: HttpAnswer): void {
@@ -195,7 +205,7 @@ export class HttpConnection {
     const exchange = this.#exchange;
     if (exchange?.outcome === undefined) return;
     this.#exchange = undefined;
-    exchange.stopWatching();
+    exchange.body?.end();
     exchange.signal?.removeEventListener('abort', exchange.onAbort);
     if ('answer' in exchange.outcome) exchange.resolve(exchange.outcome.answer);
     else exchange.reject(exchange.outcome.error);
@@ -212,8 +222,4 @@ function closedError(): Error {
 function idleError(idleMs: number): Error {
   const message = `Nothing moved on the connection for ${idleMs / 1000} seconds`;
   return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
-}
-
-function noop(): void {
-  // No body is watched.
 }

@@ -64,8 +64,7 @@ export class HttpTransport implements Transport {
   constructor(client: EBSClient, options: { readonly ownsClient: boolean } & Partial<PoolOptions>) {
     this.#client = client;
     this.#ownsClient = options.ownsClient;
-    const { nowMs = () => performance.now(), idleTimeoutMs } = options;
-    this.#poolOptions = { nowMs, idleTimeoutMs };
+    this.#poolOptions = { ...options, nowMs: options.nowMs ?? (() => performance.now()) };
   }
 
   startSnapshot(

@@ -70,11 +70,14 @@ export interface AttemptObserver {
   /** The request begins to leave: head and body were handed to the socket. */
   onFirstByte?(): void;
   /**
-   * Body bytes accepted by the kernel so far. Sampled ten times a second while a body is leaving, and told only
+   * Body bytes that have left so far. Sampled ten times a second while a body is leaving, and told only
    * when the count has grown: bodies are written whole, so most leave without it. On TLS the bytes of the records count.
    */
   onProgress?(bytesSent: number): void;
-  /** The kernel has accepted the last byte of the body, which is no proof of delivery. */
+  /**
+   * The last byte of the body has left: the other side has acknowledged it, where the addon can tell (looked at ten
+   * times a second, and when the answer begins); else the kernel has accepted it.
+   */
   onFlushed?(): void;
   /** Bytes of the answer have arrived: told for each piece, so that a download shows its progress. */
   onAnswer?(): void;

@@ -181,6 +181,39 @@ test('an observer hears what happens to an attempt, in order', async () => {
   expect(heard).toEqual(['socket true number', 'first byte', 'flushed', 'answer']);
 });
 
+test('a body has left when the other side has acknowledged it, or begins to answer', async () => {
+  const server = await startRawServer({
+    onRequest: ({ socket }) => {
+      if (server.requests.length > 1) socket.write(STORED);
+    },
+  });
+  let queuedBytes = 1000;
+  const transport = new HttpTransport(clientOf(server.endpoint), {
+    ownsClient: false,
+    sendQueue: () => queuedBytes,
+  });
+  onTestFinished(() => transport.close());
+  const heard: string[] = [];
+  const observer = {
+    onProgress: (bytes: number) => void heard.push(String(bytes)),
+    onFlushed: () => void heard.push('flushed'),
+    onAnswer: () => void heard.push('answer'),
+  };
+  const abort = new AbortController();
+  const unanswered = transport.putSnapshotBlock(put(0), { observer, signal: abort.signal });
+  unanswered.catch(() => undefined);
+  await expect.poll(() => heard).toEqual([String(524_288 - 1000)]);
+  queuedBytes = 0;
+  await expect.poll(() => heard).toEqual([String(524_288 - 1000), '524288', 'flushed']);
+  abort.abort();
+  await unanswered.catch(() => undefined);
+
+  queuedBytes = 1000;
+  heard.length = 0;
+  await transport.putSnapshotBlock(put(1), { observer });
+  expect(heard.filter((word) => !/\d/.test(word))).toEqual(['flushed', 'answer']);
+});
+
 test('diagnostics channels tell of each request while somebody listens', async () => {
   const { client, ebs } = await startLocalService();
   const told: { channel: string; message: Record<string, unknown> }[] = [];

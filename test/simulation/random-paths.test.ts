@@ -1,13 +1,13 @@
 /**
- * Random static paths. All seeds up to 920 are spent. On fresh ones, each set of 120 measured once and followed by a
- * change, 118, 116, 115, 118 and 118 reached 97 %; seeds 801 to 920, measured last with nothing changed since, 117,
- * worst 94.0 %. Whoever tunes again must measure on new seeds, and add them here.
+ * Random static paths. All seeds up to 1040 are spent. On fresh ones, each set of 120 measured once, 118, 116, 115,
+ * 118, 118 and 117 reached 97 %, each but the last followed by a change; seeds 921 to 1040, measured last, all 120,
+ * worst 97.1 %. Whoever tunes again must measure on new seeds, and add them here.
  */
 import { expect, test } from 'vitest';
 import { randomScenario } from './random-path.ts';
 import { simulate } from './simulate.ts';
 
-const FIRST_SEED = 801;
+const FIRST_SEED = 921;
 const isWhole = process.env.SIMULATION === 'whole';
 const COUNT = isWhole ? 120 : 12;
 /** Paths on which less than 97 % may be reached, and the least that may be reached on any. */

@@ -189,7 +189,7 @@ export class SimulatedProcess {
     };
     const { rttMs, connectRtts } = this.#service.path;
     const connectMs = isFresh ? rttMs * connectRtts : 0;
-    if (isObserved) ticket.attempt.onSocket({ isFresh });
+    if (isObserved) ticket.attempt.onSocket({ isFresh, ...(isFresh ? { connectMs: rttMs } : {}) });
     this.#events.after(this.#cpuWaitMs() + connectMs, send);
   }
 

@@ -77,6 +77,25 @@ describe('AdaptiveWindow', () => {
     expect(drive({ latencyMs: 100, max: 1, ms: 2000 })).toBe(1);
   });
 
+  test.each([
+    ['a queue of our own is taken for one', 5, 6],
+    ['a body that TCP lets go slowly at first is not', 100, 24],
+  ])('%s', (_name, connectMs, limit) => {
+    const window = new AdaptiveWindow({
+      max: () => 256,
+      isLimiting: () => true,
+      limitingMs: (nowMs) => nowMs,
+    });
+    const attempts = Array.from({ length: 16 }, () => window.start(0));
+    for (const attempt of attempts) {
+      attempt.onSocket({ isFresh: true, connectMs });
+      attempt.onFirstByte(10);
+      attempt.onFlushed(710);
+      attempt.end('ok', 910);
+    }
+    expect(window.limit).toBe(limit);
+  });
+
   test('counts latency from the first byte on a fresh connection', () => {
     const window = new AdaptiveWindow({
       max: () => 256,

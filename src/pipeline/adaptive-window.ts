@@ -94,6 +94,9 @@ export class AdaptiveWindow implements Window {
   #nextProbeAtMs = 0;
   #verdictAtMs = -Infinity;
   #limitingMs = 0;
+  /** When the present doubling of the start began, and from what size. */
+  #growthAtMs = -Infinity;
+  #growthSize = START_SIZE;
   #lowAtMs = 0;
   /** Least round trip seen; Infinity while none was told. */
   #roundTripMs = Infinity;
@@ -147,7 +150,7 @@ export class AdaptiveWindow implements Window {
   #ended(outcome: Outcome, cohort: Cohort | undefined, nowMs: number): void {
     this.#expireProbe(nowMs);
     const isStarting = this.#mode === 'start' && this.#probe === undefined;
-    if (outcome === 'ok' && isStarting && this.#options.isLimiting()) this.#size += 1;
+    if (outcome === 'ok' && isStarting && this.#options.isLimiting()) this.#grow(nowMs);
     if (this.#errors.shrinks(outcome, Math.max(1000, this.#medianMs), nowMs)) {
       this.#size = Math.max(SIZE_MIN, this.#size / 2);
       this.#run(nowMs);
@@ -155,6 +158,15 @@ export class AdaptiveWindow implements Window {
       if (this.#probe !== undefined) this.#judgeProbe(this.#probe, cohort.summary(), nowMs);
       else if (nowMs - this.#verdictAtMs >= VERDICT_MS) this.#judge(cohort.summary(), nowMs);
     }
+  }
+
+  /** Doubles each round, but not more than that between two verdicts: a quick path would be flooded before one. */
+  #grow(nowMs: number): void {
+    if (nowMs - this.#growthAtMs >= VERDICT_MS) {
+      this.#growthAtMs = nowMs;
+      this.#growthSize = this.#size;
+    }
+    if (this.#size < STEP_MAX * this.#growthSize) this.#size += 1;
   }
 
   #judge(cohort: CohortSummary, nowMs: number): void {

@@ -18,7 +18,7 @@ import { VerifyingTransport } from './pipeline/verifying.ts';
 import type { LineLimits } from './pipeline/waiting-line.ts';
 import { WindowWatch, type WindowState } from './pipeline/window-watch.ts';
 import { chooseTransport } from './transport/choose-transport.ts';
-import { makeClient } from './transport/sdk-transport.ts';
+import { makeClient } from './transport/make-client.ts';
 import { placeOf } from './transport/service-place.ts';
 
 /** What a job talks to the service through. */

@@ -39,4 +39,5 @@ export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
 export { restoreSnapshot } from './restore.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
+export { makeClient } from './transport/make-client.ts';
 export { uploadSnapshot } from './upload.ts';

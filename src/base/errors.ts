@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   ERR_EBS_TARGET_SIZE: 'The target is smaller than the volume.',
   ERR_EBS_SERVICE: 'The service refused the request for good.',
   ERR_EBS_ACCESS: 'Credentials, region or permission do not allow the request.',
+  ERR_EBS_PROXY: 'The proxy does not let the request through, or cannot be used.',
   ERR_EBS_THROTTLED: 'The service asks to slow down.',
   ERR_EBS_TRANSPORT: 'The connection failed before an answer arrived.',
   ERR_EBS_INTEGRITY: 'Bytes do not match their digest.',

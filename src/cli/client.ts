@@ -1,18 +1,7 @@
-import type * as ClientEbs from '@aws-sdk/client-ebs';
-import type { EBSClient, EBSClientConfig } from '@aws-sdk/client-ebs';
-import { createRequire } from 'node:module';
+import type { EBSClient } from '@aws-sdk/client-ebs';
+import { makeClient } from '../index.ts';
 import type { LocalEbs } from '../local.ts';
 import { given } from './given.ts';
-
-// Loaded as the library loads it: imported, Node would parse it twice.
-const clientEbs = createRequire(import.meta.url)('@aws-sdk/client-ebs') as typeof ClientEbs;
-
-/** Sockets that a client may hold: more than the library ever has requests in flight. */
-const SOCKETS_MAX = 256;
-/** Milliseconds for a connection to come up. */
-const CONNECT_TIMEOUT_MS = 15_000;
-/** Milliseconds without a byte in either direction after which a socket is given up. */
-const IDLE_TIMEOUT_MS = 60_000;
 
 /** The flags that say whom to talk to. */
 export interface ConnectionFlags {
@@ -71,17 +60,4 @@ async function openLocalClient(
       await service.close();
     },
   };
-}
-
-function makeClient(config: EBSClientConfig): EBSClient {
-  const agent = { keepAlive: true, maxSockets: SOCKETS_MAX };
-  return new clientEbs.EBSClient({
-    ...config,
-    requestHandler: {
-      httpAgent: agent,
-      httpsAgent: agent,
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      socketTimeout: IDLE_TIMEOUT_MS,
-    },
-  });
 }

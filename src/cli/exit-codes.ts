@@ -35,6 +35,6 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 export function exitCodeOf(code: string | undefined): number {
   if (code === undefined) return EXIT.failed;
   if (code === 'ERR_EBS_UNCONFIRMED') return EXIT.unconfirmed;
-  if (code === 'ERR_EBS_ACCESS') return EXIT.access;
+  if (code === 'ERR_EBS_ACCESS' || code === 'ERR_EBS_PROXY') return EXIT.access;
   return USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed;
 }

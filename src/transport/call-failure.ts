@@ -1,5 +1,6 @@
 import { abortError, ServiceError, SnapshotError, TransportError } from '../base/errors.ts';
 import { toServiceError } from './classify.ts';
+import { ProxyRefusal } from './proxy.ts';
 import type { Operation } from './transport.ts';
 import { NOT_JSON } from './wire.ts';
 
@@ -12,7 +13,7 @@ export interface CallFacts {
 }
 
 /** What the SDK throws, in any of its shapes: an answer of the service, a failed socket, an abort, a missing setting. */
-interface SdkFailure {
+export interface SdkFailure {
   readonly name?: string;
   readonly message?: string;
   readonly code?: string;
@@ -31,7 +32,7 @@ export function toTypedError(error: unknown, facts: CallFacts): Error {
   if (error instanceof SnapshotError) return error;
   const failure = error as SdkFailure;
   if (signal?.aborted === true || failure.name === 'AbortError') return abortError(signal);
-  const statusCode = failure.$metadata?.httpStatusCode ?? failure.$response?.statusCode;
+  const statusCode = statusOf(failure);
   if (statusCode !== undefined && statusCode >= 300) {
     return toServiceError({
       operation,
@@ -45,20 +46,29 @@ export function toTypedError(error: unknown, facts: CallFacts): Error {
       isClockCorrected: failure.$metadata?.clockSkewCorrected === true,
     });
   }
+  const block = blockIndex === undefined ? '' : ` of block ${blockIndex}`;
   const text = failure.message ?? String(error);
+  if (error instanceof ProxyRefusal) {
+    const message = `${operation}${block} could not be sent: ${text}`;
+    return new SnapshotError('ERR_EBS_PROXY', message, { snapshotId, blockIndex, cause: error });
+  }
   if (isConfiguration(failure)) {
     return new ServiceError('ERR_EBS_ACCESS', `${operation} could not be sent: ${text}`, {
       snapshotId,
       cause: error,
     });
   }
-  const block = blockIndex === undefined ? '' : ` of block ${blockIndex}`;
   const code = failure.code === undefined ? '' : ` (${failure.code})`;
   return new TransportError(`${operation}${block} got no answer${code}: ${text}`, {
     snapshotId,
     blockIndex,
     cause: error,
   });
+}
+
+/** The status of an answer that the SDK throws; undefined when there was none. */
+export function statusOf({ $metadata, $response }: SdkFailure): number | undefined {
+  return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
 /** Type and text of a refusal; where the answer has none, or is not JSON, the SDK puts words of its own in. */

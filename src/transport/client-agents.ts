@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { ProxyHttpAgent, ProxyHttpsAgent } from './proxy-agents.ts';
 
 /** The parts of the SDK's NodeHttpHandler that are looked at; it shows its configuration only after its first request. */
 interface NodeHandler {
@@ -15,7 +16,10 @@ export function isNodeHandler(handler: unknown): handler is NodeHandler {
   return constructor.name === 'NodeHttpHandler' && configProvider instanceof Promise;
 }
 
-/** The agent that a handler would use for HTTPS, or for plain HTTP, if it is Node's own and nothing derived from it. */
+/**
+ * The agent that a handler would use for HTTPS, or for plain HTTP, if it is Node's own, or ours, and nothing else that
+ * is derived from it.
+ */
 export async function handlerAgent(
   handler: unknown,
   isEncrypted: boolean,
@@ -23,7 +27,8 @@ export async function handlerAgent(
   if (!isNodeHandler(handler)) return undefined;
   const config = await handler.configProvider;
   const agent = isEncrypted ? config.httpsAgent : await config.httpAgentProvider?.();
-  const { prototype } = isEncrypted ? HttpsAgent : HttpAgent;
-  // Proxies and the like are classes of their own, derived from these.
-  return Object.getPrototypeOf(agent) === prototype ? (agent as HttpAgent) : undefined;
+  // Other proxies and the like are classes of their own, derived from these.
+  const known = isEncrypted ? [HttpsAgent, ProxyHttpsAgent] : [HttpAgent, ProxyHttpAgent];
+  const prototype: unknown = Object.getPrototypeOf(agent);
+  return known.some((Agent) => Agent.prototype === prototype) ? (agent as HttpAgent) : undefined;
 }

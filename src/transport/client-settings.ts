@@ -4,6 +4,7 @@ import { clientEbs, endpoints } from './aws-sdk.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { handlerAgent } from './client-agents.ts';
 import type { Address } from './open-socket.ts';
+import { proxyFor, targetOf } from './proxy.ts';
 import type { CredentialsProvider } from './request-signer.ts';
 
 /** What the lean transport takes from an SDK client, resolved by the SDK's own code. */
@@ -23,24 +24,23 @@ export interface ClientSettings {
 
 /**
  * Resolves region, endpoint (custom, FIPS, dual-stack, from the environment or a profile), credentials and user agent of
- * a client, as the SDK does at each call.
- * @throws the SDK's errors: no region, an endpoint that cannot be.
+ * a client, as the SDK does at each call; and the proxy from the environment, which the SDK leaves to its callers.
+ * @throws the SDK's errors: no region, an endpoint that cannot be; what {@link proxyFor} throws.
  */
 export async function resolveSettings({ config }: EBSClient): Promise<ClientSettings> {
   const region = await config.region();
   // No member of any operation bears on the endpoint, so one operation stands for all.
   const { getEndpointFromInstructions } = endpoints;
   const { url } = await getEndpointFromInstructions({}, clientEbs.PutSnapshotBlockCommand, config);
-  const isEncrypted = url.protocol === 'https:';
+  const target = targetOf(url);
   const isFixed = await (
     config as { disableClockSkewCorrection?: () => Promise<boolean> }
   ).disableClockSkewCorrection?.();
   return {
     address: {
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: Number(url.port || (isEncrypted ? 443 : 80)),
-      isEncrypted,
-      settings: await socketSettings(config.requestHandler, isEncrypted),
+      ...target,
+      settings: await socketSettings(config.requestHandler, target.isEncrypted),
+      proxy: proxyFor(target),
     },
     host: url.host,
     pathPrefix: url.pathname.replace(/\/+$/, ''),

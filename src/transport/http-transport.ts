@@ -7,6 +7,7 @@ import { toServiceError } from './classify.ts';
 import { resolveSettings, type ClientSettings } from './client-settings.ts';
 import type { PoolOptions } from './connection-pool.ts';
 import { ec2Hostname, ec2Request, readEc2Answer } from './ec2-query.ts';
+import { proxyFor } from './proxy.ts';
 import { published } from './request-channels.ts';
 import type { HttpAnswer } from './response-parser.ts';
 import { ServiceChannel, type ServiceAnswer } from './service-channel.ts';
@@ -185,9 +186,11 @@ function toRefusal(
 
 /** EC2 beside EBS: another host, unless one service answers for both, and another name in the signature. */
 function ec2Settings(ebs: ClientSettings): ClientSettings {
+  const target = { ...ebs.address, host: ec2Hostname(ebs.address.host) };
   return {
     ...ebs,
-    address: { ...ebs.address, host: ec2Hostname(ebs.address.host) },
+    // NO_PROXY may have one host and not the other.
+    address: { ...target, proxy: proxyFor(target) },
     host: ec2Hostname(ebs.host),
     pathPrefix: '',
     service: 'ec2',

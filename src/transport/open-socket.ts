@@ -1,21 +1,26 @@
-import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import {
+  connect as connectTcp,
+  isIP,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { abortError } from '../base/errors.ts';
+import { openTunnel } from './proxy-tunnel.ts';
+import { unreachable, type Proxy, type Target } from './proxy.ts';
 import { CONNECT_TIMEOUT_MS } from './time-limits.ts';
 
 /** Bytes of the one buffer that every connection reads into; what is read is taken out before the next read. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(131_072);
 
-/** Where a server listens. */
-export interface Address {
-  /** A name or an address, without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether to speak TLS. */
-  readonly isEncrypted: boolean;
+/** Where a server listens, and how to get there. */
+export interface Address extends Target {
   /** Socket and TLS settings beside those, as Node's own agents take them: `ca`, `cert`, `lookup`, … */
   readonly settings?: ConnectionOptions | undefined;
+  /** Passes on what is sent: encrypted bytes through a tunnel, plain requests as they are addressed. */
+  readonly proxy?: Proxy | undefined;
 }
 
 /** How a socket is opened. */
@@ -24,67 +29,100 @@ export interface OpenOptions {
   /** TLS session to resume. */
   readonly session?: Buffer | undefined;
   /** Called with each session that the server lets us resume later. */
-  readonly onSession: (session: Buffer) => void;
-  /** Called with what was read, which is overwritten afterwards. */
-  readonly onRead: (bytes: Buffer) => void;
+  readonly onSession?: ((session: Buffer) => void) | undefined;
+  /** Called with what was read, which is overwritten afterwards. Without it the socket is read as any stream. */
+  readonly onRead?: ((bytes: Buffer) => void) | undefined;
 }
 
 /** A socket that is ready to be written to. */
 export interface OpenSocket {
   readonly socket: Socket;
-  /** Milliseconds that TCP took to connect: one round trip. */
+  /** Milliseconds that TCP took to connect, or a tunnel to be there: one round trip. */
   readonly connectMs: number;
 }
 
 /**
- * Connects to a server.
- * @throws the socket's error, an error with code ETIMEDOUT after 15 seconds, AbortError.
+ * Connects to a server, or to the proxy in front of it.
+ * @throws the socket's error, what {@link openTunnel} throws, an error with code ETIMEDOUT after 15 seconds, AbortError.
  */
 export function openSocket(address: Address, options: OpenOptions): Promise<OpenSocket> {
-  const { signal } = options;
-  if (signal?.aborted === true) return Promise.reject(abortError(signal));
+  const { isEncrypted, proxy } = address;
+  return withinTimeLimit(address, options.signal, async (limit) => {
+    if (proxy === undefined) return established(start(address, options), address, limit);
+    if (isEncrypted) {
+      const tunnel = await openTunnel(proxy, address, limit);
+      const socket = startTls(address, { ...options, tunnel: tunnel.socket });
+      return { ...(await established(socket, address, limit)), connectMs: tunnel.connectMs };
+    }
+    return established(start(proxy, options), proxy, limit).catch((error: unknown) => {
+      throw limit.aborted ? error : unreachable(proxy, error);
+    });
+  });
+}
+
+/** Opens with a signal that is aborted, for the reason to fail with, when the caller's is, or after 15 seconds. */
+async function withinTimeLimit<T>(
+  address: Address,
+  signal: AbortSignal | undefined,
+  open: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (signal?.aborted === true) throw abortError(signal);
+  const limit = new AbortController();
+  const onAbort = (): void => limit.abort(abortError(signal));
+  const timer = setTimeout(() => limit.abort(timeoutError(address)), CONNECT_TIMEOUT_MS);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await open(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Waits until a socket can be written to; one that cannot is closed before this fails. */
+function established(socket: Socket, target: Target, limit: AbortSignal): Promise<OpenSocket> {
   return new Promise((resolve, reject) => {
-    const socket = address.isEncrypted ? startTls(address, options) : startTcp(address, options);
     const connectMs = timeConnect(socket);
     let failure: Error | undefined;
     const fail = (error: Error): void => {
       failure ??= error;
       socket.destroy();
     };
-    const onAbort = (): void => fail(abortError(signal));
-    const timer = setTimeout(() => fail(timeoutError(address)), CONNECT_TIMEOUT_MS);
-    const settle = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const onAbort = (): void => fail(limit.reason as Error);
+    limit.addEventListener('abort', onAbort, { once: true });
+    if (limit.aborted) onAbort();
     socket.on('error', fail);
     // Once the promise is resolved, its owner listens; these then do nothing.
-    socket.once('close', () => {
-      settle();
-      reject(failure ?? refusedError(address));
-    });
-    socket.once(address.isEncrypted ? 'secureConnect' : 'connect', () => {
-      settle();
+    socket.once('close', () => reject(failure ?? refusedError(target)));
+    socket.once(target.isEncrypted ? 'secureConnect' : 'connect', () => {
+      limit.removeEventListener('abort', onAbort);
       resolve({ socket, connectMs: connectMs() });
     });
   });
 }
 
-function startTcp(address: Address, options: OpenOptions): Socket {
-  return connectTcp(tcpOptions(address, options));
+function start(address: Address, options: OpenOptions): Socket {
+  return address.isEncrypted
+    ? startTls(address, options)
+    : connectTcp(tcpOptions(address, options));
 }
 
-function startTls(address: Address, options: OpenOptions): TLSSocket {
-  const { session, onSession } = options;
+function startTls(
+  address: Address,
+  { tunnel, ...options }: OpenOptions & { readonly tunnel?: Socket },
+): TLSSocket {
+  const { session, onSession, onRead } = options;
   const socket = connectTls({
     ALPNProtocols: ['http/1.1'],
     // An address is no server name (RFC 6066 section 3); Node checks the certificate for it all the same.
     ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
     ...tcpOptions(address, options),
     ...(session === undefined ? {} : { session }),
+    ...(tunnel === undefined ? {} : { socket: tunnel }),
   });
-  socket.on('session', onSession);
+  if (onSession !== undefined) socket.on('session', onSession);
+  // Node reads into a given buffer only from sockets that it opens itself.
+  if (tunnel !== undefined && onRead !== undefined) socket.on('data', onRead);
   return socket;
 }
 
@@ -95,12 +133,16 @@ function tcpOptions({ host, port, settings }: Address, { onRead }: OpenOptions):
     port,
     // A request is written in one go, so nothing is gained by waiting for more.
     noDelay: true,
-    onread: {
-      buffer: READ_BUFFER,
-      callback: (size, buffer) => {
-        onRead((buffer as Buffer).subarray(0, size));
-        return true;
-      },
+    ...(onRead === undefined ? {} : { onread: readInto(READ_BUFFER, onRead) }),
+  };
+}
+
+function readInto(buffer: Buffer, onRead: (bytes: Buffer) => void): OnReadOpts {
+  return {
+    buffer,
+    callback: (size, bytes) => {
+      onRead((bytes as Buffer).subarray(0, size));
+      return true;
     },
   };
 }
@@ -114,12 +156,14 @@ function timeConnect(socket: Socket): () => number {
   return () => connectedAtMs - startedAtMs;
 }
 
-function timeoutError({ host, port }: Address): Error {
-  const message = `No connection to ${host}:${port} within ${CONNECT_TIMEOUT_MS / 1000} seconds`;
+function timeoutError({ host, port, proxy }: Address): Error {
+  const through = proxy === undefined ? '' : ` through the proxy ${proxy.name}`;
+  const seconds = CONNECT_TIMEOUT_MS / 1000;
+  const message = `No connection to ${host}:${port}${through} within ${seconds} seconds`;
   return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 }
 
-function refusedError({ host, port }: Address): Error {
+function refusedError({ host, port }: Target): Error {
   const message = `The connection to ${host}:${port} was closed before it was established`;
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }

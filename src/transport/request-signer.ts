@@ -1,5 +1,6 @@
 import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
 import { CredentialRenewal } from './credential-renewal.ts';
+import type { Proxy } from './proxy.ts';
 import {
   authorization,
   canonicalValue,
@@ -30,6 +31,8 @@ export interface RequestSignerOptions {
   /** The endpoint's own path, without a slash at its end. */
   readonly pathPrefix: string;
   readonly userAgent: string;
+  /** The proxy that requests are handed to as they are, without a tunnel. */
+  readonly proxy?: Pick<Proxy, 'authorization'> | undefined;
 }
 
 /** What all signatures of one second share. */
@@ -54,11 +57,18 @@ export interface SignedRequest {
 export class RequestSigner {
   readonly #options: RequestSignerOptions;
   readonly #renewal: CredentialRenewal;
+  /** What a proxy is told beside the request, which its signature does not cover: whom it is for, and who asks. */
+  readonly #origin: string;
+  readonly #proxyHeader: string;
   #moment: Moment | undefined;
 
   constructor(options: RequestSignerOptions) {
     this.#options = options;
     this.#renewal = new CredentialRenewal(options.credentials);
+    const { proxy, host } = options;
+    this.#origin = proxy === undefined ? '' : `http://${host}`;
+    this.#proxyHeader =
+      proxy?.authorization === undefined ? '' : `proxy-authorization: ${proxy.authorization}\r\n`;
   }
 
   /** Signs a request at once, unless credentials must be asked for first. */
@@ -121,7 +131,8 @@ export class RequestSigner {
     }
     headers.sort(([a], [b]) => (a < b ? -1 : 1));
     const parts = { method, path, query, headers, payloadHash, dateTime };
-    let head = `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n`;
+    const target = `${this.#origin}${path}${query === '' ? '' : `?${query}`}`;
+    let head = `${method} ${target} HTTP/1.1\r\n${this.#proxyHeader}`;
     for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
     head += `authorization: ${authorization(day, parts)}\r\nuser-agent: ${userAgent}\r\n`;
     const hasLength = body !== undefined || method !== 'GET';

@@ -11,10 +11,11 @@ import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
 import { abortError, TransportError } from '../base/errors.ts';
 import { clientEbs } from './aws-sdk.ts';
-import { toTypedError, type CallFacts } from './call-failure.ts';
+import { statusOf, toTypedError, type CallFacts, type SdkFailure } from './call-failure.ts';
 import { CredentialRenewal } from './credential-renewal.ts';
 import { isCredentialExpiry } from './error-answer.ts';
 import { ec2Request, sendEc2Query, type Endpoint } from './ec2-query.ts';
+import { proxyFor, refusalOf, targetOf } from './proxy.ts';
 import { published } from './request-channels.ts';
 import type { CredentialsProvider } from './request-signer.ts';
 import { letGoOfBody } from './unsent-body.ts';
@@ -31,7 +32,6 @@ import type {
   StartSnapshotAnswer,
   Transport,
 } from './transport.ts';
-import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './time-limits.ts';
 import { checkStored } from './wire.ts';
 
 type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
@@ -48,19 +48,6 @@ type Send = <Input extends ServiceInputTypes, Output extends ServiceOutputTypes>
 ) => Promise<Output>;
 interface HttpRequestLike extends Endpoint {
   headers: Record<string, string>;
-}
-
-/** Makes a client from the environment. Its kept-alive sockets are bounded by what is in flight, and by nothing else. */
-export function makeClient(): EBSClient {
-  const agent = { keepAlive: true, maxSockets: Infinity };
-  return new clientEbs.EBSClient({
-    requestHandler: {
-      httpAgent: agent,
-      httpsAgent: agent,
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      socketTimeout: IDLE_TIMEOUT_MS,
-    },
-  });
 }
 
 /**
@@ -231,7 +218,7 @@ export class SdkTransport implements Transport {
         return await body(send);
       } catch (error) {
         const failure = await this.#renewIfExpired(error, { renewals, signal });
-        throw toTypedError(failure, facts);
+        throw toTypedError(this.#proxyRefusal(failure) ?? failure, facts);
       }
     });
   }
@@ -249,6 +236,13 @@ export class SdkTransport implements Transport {
       () => error,
       (failure: unknown) => failure,
     );
+  }
+
+  /** A proxy that is handed requests without a tunnel answers like a service, but with a status of its own. */
+  #proxyRefusal(failure: unknown): Error | undefined {
+    if (statusOf(failure as SdkFailure) !== 407 || this.#endpoint === undefined) return undefined;
+    const proxy = proxyFor(targetOf(this.#endpoint));
+    return proxy === undefined ? undefined : refusalOf(proxy, 407);
   }
 
   /**

@@ -3,6 +3,7 @@ import { isCredentialExpiry, isTimeRefusal } from './error-answer.ts';
 import type { ClientSettings } from './client-settings.ts';
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
 import type { ExchangeOptions } from './http-connection.ts';
+import { refusalOf, type Proxy } from './proxy.ts';
 import { RequestSigner } from './request-signer.ts';
 import type { HttpAnswer } from './response-parser.ts';
 import { readError, type WireError, type WireRequest } from './wire.ts';
@@ -20,17 +21,21 @@ export class ServiceChannel {
   readonly settings: ClientSettings;
   readonly #signer: RequestSigner;
   readonly #pool: ConnectionPool;
+  /** The proxy whose own answers cannot be told from the service's but by their status. */
+  readonly #plainProxy: Proxy | undefined;
 
   constructor(settings: ClientSettings, options: PoolOptions) {
     this.settings = settings;
-    this.#signer = new RequestSigner(settings);
+    const { isEncrypted, proxy } = settings.address;
+    this.#plainProxy = isEncrypted ? undefined : proxy;
+    this.#signer = new RequestSigner({ ...settings, proxy: this.#plainProxy });
     this.#pool = new ConnectionPool(settings.address, options);
   }
 
   /**
    * Sends a request once and resolves with the answer, refusals included. Credentials that the service calls expired are
    * renewed, and a wrong clock is corrected, before it resolves.
-   * @throws errors of sockets and of the credentials' provider, AbortError.
+   * @throws {ProxyRefusal}, errors of sockets and of the credentials' provider, AbortError.
    */
   async send(request: WireRequest, options: ExchangeOptions): Promise<ServiceAnswer> {
     const signed =
@@ -41,6 +46,9 @@ export class ServiceChannel {
     const { clock } = this.settings;
     if (answer.statusCode < 300) {
       return { answer, isClockCorrected: clock.learn(date, { isTimeRefused: false }) };
+    }
+    if (answer.statusCode === 407 && this.#plainProxy !== undefined) {
+      throw refusalOf(this.#plainProxy, 407);
     }
     const refusal = readError(answer);
     if (isCredentialExpiry(refusal.serviceCode)) {

@@ -21,6 +21,7 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_TARGET_SIZE: 2,
     ERR_EBS_SERVICE: 1,
     ERR_EBS_ACCESS: 7,
+    ERR_EBS_PROXY: 7,
     ERR_EBS_THROTTLED: 1,
     ERR_EBS_TRANSPORT: 1,
     ERR_EBS_INTEGRITY: 1,

@@ -300,6 +300,7 @@ test('a body is seen to leave through a tunnel', async () => {
   });
   await expect.poll(() => bytesSent).toBeGreaterThan(0);
   expect(bytesSent).toBeLessThan(data.length);
+  await expect.poll(() => reading.length).toBe(1);
   reading[0]?.socket.resume();
   await expect.poll(() => reading[0]?.socket.bytesRead).toBeGreaterThan(data.length);
   reading[0]?.socket.write(httpAnswer('201 Created', '{}'));

@@ -23,7 +23,7 @@ namespace ebs {
 namespace {
 
 // Pieces of work that ReadSession claims and has not handed out, at most.
-constexpr uint64_t kRingSize = 64;
+constexpr uint64_t kRingSize = 16;
 
 Kernels FastestKernels() {
   return {.sha256 = &Sha256Kernels().front(), .zero_scan = &ZeroScanKernels().front()};

@@ -18,6 +18,7 @@
         'native/cpu_features.cc',
         'native/direct_io.cc',
         'native/extent_map.cc',
+        'native/file_lock.cc',
         'native/hash_pool.cc',
         'native/js_values.cc',
         'native/read_session.cc',

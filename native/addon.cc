@@ -6,6 +6,7 @@
 
 #include "block_inspector.h"
 #include "block_reader.h"
+#include "file_lock.h"
 #include "receive_window.h"
 #include "send_queue.h"
 #include "sha256.h"
@@ -70,6 +71,11 @@ Napi::Value UnacknowledgedBytesOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), bytes);
 }
 
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  Status status = TryLockFile(info[0].As<Napi::Number>().Int32Value());
+  return Napi::Number::New(info.Env(), status.error_number);
+}
+
 // Once for each environment. Nothing is shared between environments but constants.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["version"] = Napi::Number::New(env, kBindingVersion);
@@ -84,6 +90,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       Napi::Function::New<LimitReceiveWindow>(env, "limitReceiveWindow");
   exports["unacknowledgedBytes"] =
       Napi::Function::New<UnacknowledgedBytesOf>(env, "unacknowledgedBytes");
+  exports["lockFile"] = Napi::Function::New<LockFile>(env, "lockFile");
   return exports;
 }
 

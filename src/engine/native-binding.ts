@@ -30,6 +30,11 @@ export interface NativeBinding {
   limitReceiveWindow(listeningFd: number, windowBytes: number, segmentBytes: number): number;
   /** Bytes on a TCP socket that the other side has not acknowledged yet; -1 where that cannot be told. */
   unacknowledgedBytes(fd: number): number;
+  /**
+   * Takes the exclusive lock of an open file, flock(2), without waiting. Returns the errno: 0 for success, EWOULDBLOCK
+   * when another has it.
+   */
+  readonly lockFile: (fd: number) => number;
 }
 
 /** Which kernels to use: indices into the binding's lists. */

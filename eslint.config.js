@@ -9,10 +9,11 @@ const IMPORTS = {
   target: ['base', 'engine'],
   transport: ['base'],
   pipeline: ['base'],
+  manifest: ['base'],
   'local-server': ['engine'],
 };
 /** Pipeline parts get their collaborators handed in, so they may know the types alone. */
-const TYPE_IMPORTS = { pipeline: ['engine', 'source', 'target', 'transport'] };
+const TYPE_IMPORTS = { pipeline: ['engine', 'manifest', 'source', 'target', 'transport'] };
 
 const folders = [...Object.keys(IMPORTS), 'cli'];
 

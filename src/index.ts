@@ -4,6 +4,7 @@ export {
   CompletionError,
   ERROR_CODES,
   IntegrityError,
+  ManifestError,
   ServiceError,
   SnapshotError,
   SourceError,
@@ -11,6 +12,7 @@ export {
   ThrottleError,
   TransportError,
   type ErrorCode,
+  type ManifestHolder,
 } from './base/errors.ts';
 export type { Block, BlockKind } from './engine/engine.ts';
 export type {

@@ -19,6 +19,13 @@ export const ERROR_CODES = {
   ERR_EBS_SNAPSHOT_FAILED: 'The service accepted the snapshot and then failed it.',
   ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
   ERR_EBS_OMIT_REFUSED: 'Zero blocks cannot be omitted from an encrypted snapshot.',
+  ERR_EBS_MANIFEST_OPEN: 'The manifest could not be opened.',
+  ERR_EBS_MANIFEST_EXISTS: 'The manifest exists and may not be written over.',
+  ERR_EBS_MANIFEST_LOCKED: 'Another run has the manifest open.',
+  ERR_EBS_MANIFEST_FOREIGN: 'The file is not a manifest that this version can read.',
+  ERR_EBS_MANIFEST_DAMAGED: "Both copies of the manifest's header are damaged.",
+  ERR_EBS_MANIFEST_MISMATCH: 'The manifest belongs to something else.',
+  ERR_EBS_MANIFEST_IO: 'Reading or writing the manifest failed.',
   ERR_EBS_ENGINE: 'The native engine could not be loaded.',
 } as const;
 
@@ -110,6 +117,30 @@ export class SourceError extends SystemFailure {}
 
 /** The target could not be opened or written, exists, or does not fit. */
 export class TargetError extends SystemFailure {}
+
+/** Who has a manifest open for writing, as told in it. */
+export interface ManifestHolder {
+  readonly pid: number;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+}
+
+/** The fields that a manifest's failure adds. */
+export interface ManifestErrorFields extends SystemErrorFields {
+  /** Of ERR_EBS_MANIFEST_LOCKED, where it is known. */
+  readonly holder?: ManifestHolder | undefined;
+}
+
+/** A manifest that cannot be used, or not by this run. */
+export class ManifestError extends SystemFailure {
+  readonly holder: ManifestHolder | undefined;
+
+  constructor(code: ErrorCode, message: string, fields: ManifestErrorFields = {}) {
+    super(code, message, fields);
+    this.holder = fields.holder;
+  }
+}
 
 /** The fields that an answer of the service adds. */
 export interface ServiceErrorFields extends SnapshotErrorFields {

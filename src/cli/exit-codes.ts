@@ -5,6 +5,7 @@ export const EXIT = {
   usage: 2,
   unconfirmed: 3,
   different: 4,
+  locked: 6,
   access: 7,
 } as const;
 
@@ -25,6 +26,10 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'ERR_EBS_TARGET_EXISTS',
   'ERR_EBS_TARGET_SIZE',
   'ERR_EBS_OMIT_REFUSED',
+  'ERR_EBS_MANIFEST_OPEN',
+  'ERR_EBS_MANIFEST_EXISTS',
+  'ERR_EBS_MANIFEST_FOREIGN',
+  'ERR_EBS_MANIFEST_MISMATCH',
   'STORE_FOREIGN',
   'STORE_UNUSABLE',
   'EADDRNOTAVAIL',
@@ -35,6 +40,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 export function exitCodeOf(code: string | undefined): number {
   if (code === undefined) return EXIT.failed;
   if (code === 'ERR_EBS_UNCONFIRMED') return EXIT.unconfirmed;
+  if (code === 'ERR_EBS_MANIFEST_LOCKED') return EXIT.locked;
   if (code === 'ERR_EBS_ACCESS' || code === 'ERR_EBS_PROXY') return EXIT.access;
   return USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed;
 }

@@ -28,6 +28,13 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_SNAPSHOT_FAILED: 1,
     ERR_EBS_UNCONFIRMED: 3,
     ERR_EBS_OMIT_REFUSED: 2,
+    ERR_EBS_MANIFEST_OPEN: 2,
+    ERR_EBS_MANIFEST_EXISTS: 2,
+    ERR_EBS_MANIFEST_LOCKED: 6,
+    ERR_EBS_MANIFEST_FOREIGN: 2,
+    ERR_EBS_MANIFEST_DAMAGED: 1,
+    ERR_EBS_MANIFEST_MISMATCH: 2,
+    ERR_EBS_MANIFEST_IO: 1,
     ERR_EBS_ENGINE: 1,
   });
   expect(exitCodeOf(undefined)).toBe(1);

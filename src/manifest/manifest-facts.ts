@@ -1,0 +1,74 @@
+import { VOLUME_SIZE_GIB_MAX } from '../base/constants.ts';
+import { isSourceIdentity, type SourceIdentity } from './source-identity.ts';
+
+/**
+ * How far the snapshot is. `planned`: StartSnapshot may have been called with the client token, its answer is not known.
+ * `started`: the snapshot's id is known. `completing`: CompleteSnapshot may have been called. `accepted`: it was
+ * accepted. `completed`: the snapshot can be read. `failed`: the service gave the snapshot up.
+ */
+export const MANIFEST_STATES = [
+  'planned',
+  'started',
+  'completing',
+  'accepted',
+  'completed',
+  'failed',
+] as const;
+
+/** One of {@link MANIFEST_STATES}. */
+export type ManifestState = (typeof MANIFEST_STATES)[number];
+
+/** The manifest whose digests a new one has inherited. */
+export interface BaseIdentity {
+  readonly snapshotId: string;
+  /** Hex of the base's 16 random bytes. */
+  readonly manifestId: string;
+  /** Whether all of its digests are here; false when the copying was interrupted. */
+  readonly isInherited: boolean;
+}
+
+/** What the header tells of the snapshot: JSON in the file. Members that are not known here are kept as they are. */
+export interface ManifestFacts {
+  readonly state: ManifestState;
+  /** 1 to 65536. Never changes. */
+  readonly volumeSizeGiB: number;
+  /** StartSnapshot's ClientToken: what finds the snapshot again when its answer was lost. */
+  readonly clientToken: string;
+  /** StartSnapshot's other members, verbatim: with a known token the service wants the same values again. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Whether zero blocks are written or left out; the same must go on after a crash. */
+  readonly zeroBlocks: 'write' | 'omit';
+  /** From `started` on. */
+  readonly snapshotId?: string;
+  /** What is read; absent for a stream, which has no identity. */
+  readonly source?: SourceIdentity;
+  /** Only blocks first ≤ index < end are this manifest's to write: several processes make one snapshot. */
+  readonly range?: { readonly firstBlock: number; readonly endBlock: number };
+  readonly base?: BaseIdentity;
+}
+
+/** Tells what is wrong with a header's JSON; undefined when nothing is. */
+export function factsFault(facts: unknown): string | undefined {
+  if (typeof facts !== 'object' || facts === null) return 'no object';
+  const { state, volumeSizeGiB, clientToken, parameters, zeroBlocks, ...rest } =
+    facts as Partial<ManifestFacts>;
+  if (!MANIFEST_STATES.some((known) => known === state)) return 'state';
+  if (!isWholeNumber(volumeSizeGiB, 1, VOLUME_SIZE_GIB_MAX)) return 'volumeSizeGiB';
+  if (typeof clientToken !== 'string') return 'clientToken';
+  if (typeof parameters !== 'object' || (parameters as unknown) === null) return 'parameters';
+  if (zeroBlocks !== 'write' && zeroBlocks !== 'omit') return 'zeroBlocks';
+  if (rest.snapshotId !== undefined && typeof rest.snapshotId !== 'string') return 'snapshotId';
+  if (rest.source !== undefined && !isSourceIdentity(rest.source)) return 'source';
+  if (rest.range !== undefined && !isRange(rest.range)) return 'range';
+  if (rest.base !== undefined && typeof rest.base.manifestId !== 'string') return 'base';
+  return undefined;
+}
+
+function isRange({ firstBlock, endBlock }: Partial<NonNullable<ManifestFacts['range']>>): boolean {
+  const max = Number.MAX_SAFE_INTEGER;
+  return isWholeNumber(firstBlock, 0, max) && isWholeNumber(endBlock, firstBlock ?? 0, max);
+}
+
+function isWholeNumber(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

@@ -17,6 +17,9 @@ it('keeps file and memory small at 64 TiB', async () => {
   for (const index of [0, last]) manifest.record(index, digestNumber(index));
   expect(await manifest.summary()).toMatchObject({ changedBlocksCount: 2 });
   expect(await manifest.digestOf(last)).toMatchObject({ digest: digestNumber(last) });
+  // A page that waits to be written stays, however many come after it.
+  for (let page = 0; page < 600; page += 1) manifest.record(page * 126 + 7, digestNumber(page));
+  expect(await manifest.digestOf(7)).toMatchObject({ digest: digestNumber(0) });
   // More pages than are kept in memory, all over the volume.
   const step = Math.floor(last / 5000);
   for (let index = 0; index < last; index += step) {
@@ -30,5 +33,5 @@ it('keeps file and memory small at 64 TiB', async () => {
   expect(process.memoryUsage().rss - rssBefore).toBeLessThan(64 * 2 ** 20);
   const { size, blocks } = await stat(path);
   expect(size).toBe(139_264 + 4096 * 1_065_221);
-  expect(blocks * 512).toBeLessThan(5100 * 4096 * 2);
+  expect(blocks * 512).toBeLessThan(5700 * 4096 * 2);
 });

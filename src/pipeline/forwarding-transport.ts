@@ -34,6 +34,10 @@ export class ForwardingTransport implements Transport {
     return this.inner.deleteSnapshot(...call);
   }
 
+  describeSnapshot(...call: Parameters<Transport['describeSnapshot']>): Answer<'describeSnapshot'> {
+    return this.inner.describeSnapshot(...call);
+  }
+
   close(): Promise<void> {
     return this.inner.close();
   }

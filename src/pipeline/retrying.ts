@@ -12,6 +12,7 @@ import type {
   ListBlocksRequest,
   Operation,
   PutBlockRequest,
+  SnapshotDescription,
   SnapshotStatus,
   StartSnapshotAnswer,
   Transport,
@@ -128,6 +129,15 @@ export class RetryingTransport extends ForwardingTransport {
   ): Promise<void> {
     return this.#repeat({ operation: 'DeleteSnapshot' }, options, (o) =>
       this.inner.deleteSnapshot(request, o),
+    );
+  }
+
+  override describeSnapshot(
+    request: { readonly snapshotId: string },
+    options?: CallOptions,
+  ): Promise<SnapshotDescription> {
+    return this.#repeat({ operation: 'DescribeSnapshots' }, options, (o) =>
+      this.inner.describeSnapshot(request, o),
     );
   }
 

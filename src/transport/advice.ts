@@ -78,5 +78,5 @@ export function adviceFor(answer: ErrorAnswer): string | undefined {
 function permissionOf({ operation, serviceMessage }: ErrorAnswer): string {
   const named = /not authorized to perform: ([\w-]+:\w+)/.exec(serviceMessage)?.[1];
   if (named !== undefined) return named;
-  return `${operation === 'DeleteSnapshot' ? 'ec2' : 'ebs'}:${operation}`;
+  return `${/^(Delete|Describe)Snapshots?$/.test(operation) ? 'ec2' : 'ebs'}:${operation}`;
 }

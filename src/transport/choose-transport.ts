@@ -11,6 +11,7 @@ import type {
   GetBlockRequest,
   ListBlocksRequest,
   PutBlockRequest,
+  SnapshotDescription,
   SnapshotStatus,
   StartSnapshotAnswer,
   Transport,
@@ -122,6 +123,13 @@ class LeanUnlessObstacle implements Transport {
     options?: CallOptions,
   ): Promise<void> {
     return (await this.#transport).deleteSnapshot(request, options);
+  }
+
+  async describeSnapshot(
+    request: { readonly snapshotId: string },
+    options?: CallOptions,
+  ): Promise<SnapshotDescription> {
+    return (await this.#transport).describeSnapshot(request, options);
   }
 
   async close(): Promise<void> {

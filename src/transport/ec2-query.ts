@@ -1,7 +1,9 @@
 import type { EBSClientResolvedConfig } from '@aws-sdk/client-ebs';
 import type { HttpResponse } from '@smithy/core/protocols';
 import { createHash } from 'node:crypto';
+import { TransportError } from '../base/errors.ts';
 import { protocols, signatureV4 } from './aws-sdk.ts';
+import type { SnapshotDescription, SnapshotStatus } from './transport.ts';
 import type { WireRequest } from './wire.ts';
 
 /** Where a service listens. */
@@ -25,6 +27,24 @@ export function ec2Request(parameters: Readonly<Record<string, string>>): WireRe
     body,
     payloadHash: createHash('sha256').update(body).digest('hex'),
   };
+}
+
+/** Writes DescribeSnapshots for one snapshot. */
+export function describeRequest(snapshotId: string): WireRequest {
+  return ec2Request({ Action: 'DescribeSnapshots', 'SnapshotId.1': snapshotId });
+}
+
+/**
+ * Takes the one snapshot out of DescribeSnapshots' answer.
+ * @throws {TransportError} when the answer has it not: whatever answered is not EC2.
+ */
+export function readDescription(document: unknown, snapshotId: string): SnapshotDescription {
+  const { item } =
+    (document as DescribedSnapshots).DescribeSnapshotsResponse?.snapshotSet || ({} as SnapshotSet);
+  if (item?.snapshotId !== snapshotId || item.status === undefined) {
+    throw new TransportError(`DescribeSnapshots did not tell of ${snapshotId}`, { snapshotId });
+  }
+  return { status: item.status, statusMessage: item.statusMessage ?? '' };
 }
 
 /**
@@ -94,6 +114,18 @@ export async function sendEc2Query(query: Ec2Query): Promise<unknown> {
   )) as { response: HttpResponse };
   const text = Buffer.from(await config.streamCollector(response.body)).toString('utf8');
   return readEc2Answer(response.statusCode, text);
+}
+
+interface SnapshotSet {
+  readonly item?: {
+    readonly snapshotId?: string;
+    readonly status?: SnapshotStatus;
+    readonly statusMessage?: string;
+  };
+}
+
+interface DescribedSnapshots {
+  readonly DescribeSnapshotsResponse?: { readonly snapshotSet?: SnapshotSet | '' };
 }
 
 interface ErrorDocument {

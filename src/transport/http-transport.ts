@@ -6,7 +6,13 @@ import { toTypedError, type CallFacts } from './call-failure.ts';
 import { toServiceError } from './classify.ts';
 import { resolveSettings, type ClientSettings } from './client-settings.ts';
 import type { PoolOptions } from './connection-pool.ts';
-import { ec2Hostname, ec2Request, readEc2Answer } from './ec2-query.ts';
+import {
+  describeRequest,
+  ec2Hostname,
+  ec2Request,
+  readDescription,
+  readEc2Answer,
+} from './ec2-query.ts';
 import { proxyFor } from './proxy.ts';
 import { published } from './request-channels.ts';
 import type { HttpAnswer } from './response-parser.ts';
@@ -19,6 +25,7 @@ import type {
   GetBlockRequest,
   ListBlocksRequest,
   PutBlockRequest,
+  SnapshotDescription,
   SnapshotStatus,
   StartSnapshotAnswer,
   Transport,
@@ -114,6 +121,21 @@ export class HttpTransport implements Transport {
     return this.#attempt(facts, options, async () => {
       const { answer } = await (await this.#channel('ec2', facts.signal)).send(request, options);
       await readEc2Answer(answer.statusCode, answer.body.toString('utf8'));
+    });
+  }
+
+  describeSnapshot(
+    { snapshotId }: { readonly snapshotId: string },
+    options: CallOptions = {},
+  ): Promise<SnapshotDescription> {
+    const facts = { operation: 'DescribeSnapshots', snapshotId, signal: options.signal } as const;
+    const request = describeRequest(snapshotId);
+    return this.#attempt(facts, options, async () => {
+      const { answer } = await (await this.#channel('ec2', facts.signal)).send(request, options);
+      return readDescription(
+        await readEc2Answer(answer.statusCode, answer.body.toString('utf8')),
+        snapshotId,
+      );
     });
   }
 

@@ -14,7 +14,13 @@ import { clientEbs } from './aws-sdk.ts';
 import { statusOf, toTypedError, type CallFacts, type SdkFailure } from './call-failure.ts';
 import { CredentialRenewal } from './credential-renewal.ts';
 import { isCredentialExpiry } from './error-answer.ts';
-import { ec2Request, sendEc2Query, type Endpoint } from './ec2-query.ts';
+import {
+  describeRequest,
+  ec2Request,
+  readDescription,
+  sendEc2Query,
+  type Endpoint,
+} from './ec2-query.ts';
 import { proxyFor, refusalOf, targetOf } from './proxy.ts';
 import { published } from './request-channels.ts';
 import type { CredentialsProvider } from './request-signer.ts';
@@ -28,11 +34,12 @@ import type {
   ListBlocksRequest,
   ListedBlock,
   PutBlockRequest,
+  SnapshotDescription,
   SnapshotStatus,
   StartSnapshotAnswer,
   Transport,
 } from './transport.ts';
-import { checkStored } from './wire.ts';
+import { checkStored, type WireRequest } from './wire.ts';
 
 type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
   Input,
@@ -186,19 +193,34 @@ export class SdkTransport implements Transport {
     options: CallOptions = {},
   ): Promise<void> {
     const facts: CallFacts = { operation: 'DeleteSnapshot', snapshotId, signal: options.signal };
-    const endpoint = this.#endpoint;
-    if (endpoint === undefined) {
-      throw new TransportError('DeleteSnapshot needs an endpoint that an EBS call has used before');
-    }
     const request = ec2Request({ Action: 'DeleteSnapshot', SnapshotId: snapshotId });
-    await this.#call(facts, options, () =>
-      sendEc2Query({ config: this.#client.config, endpoint, request, signal: options.signal }),
-    );
+    await this.#askEc2(facts, request, options);
+  }
+
+  async describeSnapshot(
+    { snapshotId }: { readonly snapshotId: string },
+    options: CallOptions = {},
+  ): Promise<SnapshotDescription> {
+    const facts: CallFacts = { operation: 'DescribeSnapshots', snapshotId, signal: options.signal };
+    const request = describeRequest(snapshotId);
+    return readDescription(await this.#askEc2(facts, request, options), snapshotId);
   }
 
   close(): Promise<void> {
     if (this.#ownsClient) this.#client.destroy();
     return Promise.resolve();
+  }
+
+  async #askEc2(facts: CallFacts, request: WireRequest, options: CallOptions): Promise<unknown> {
+    const { signal } = options;
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) {
+      throw new TransportError(
+        `${facts.operation} needs an endpoint that an EBS call has used before`,
+      );
+    }
+    const { config } = this.#client;
+    return this.#call(facts, options, () => sendEc2Query({ config, endpoint, request, signal }));
   }
 
   #call<T>(

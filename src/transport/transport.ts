@@ -25,6 +25,13 @@ export interface CompleteSnapshotRequest {
 /** State of a snapshot as CompleteSnapshot tells it. */
 export type SnapshotStatus = 'pending' | 'completed' | 'error';
 
+/** What EC2 tells of a snapshot. */
+export interface SnapshotDescription {
+  readonly status: SnapshotStatus;
+  /** Why it is in error, in EC2's words; empty otherwise. */
+  readonly statusMessage: string;
+}
+
 /** Where a listing starts: at a block, or where the page before ended. */
 export interface ListBlocksRequest {
   readonly snapshotId: string;
@@ -102,7 +109,8 @@ export type Operation =
   | 'CompleteSnapshot'
   | 'ListSnapshotBlocks'
   | 'GetSnapshotBlock'
-  | 'DeleteSnapshot';
+  | 'DeleteSnapshot'
+  | 'DescribeSnapshots';
 
 /**
  * The calls of the EBS direct APIs, one attempt each: no retry, no rate, no meaning. Every failure is a ServiceError,
@@ -119,6 +127,14 @@ export interface Transport {
   getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer>;
   /** EC2's DeleteSnapshot: the EBS direct APIs have no call to give a snapshot up. */
   deleteSnapshot(request: { readonly snapshotId: string }, options?: CallOptions): Promise<void>;
+  /**
+   * EC2's DescribeSnapshots for one snapshot: the EBS direct APIs do not tell a snapshot that was deleted from one that
+   * was given up. Refused with `InvalidSnapshot.NotFound` when there is none.
+   */
+  describeSnapshot(
+    request: { readonly snapshotId: string },
+    options?: CallOptions,
+  ): Promise<SnapshotDescription>;
   /**
    * Closes the sockets that the transport opened itself; those of a client handed in stay. Resolves when they are
    * closed.

@@ -90,7 +90,15 @@ export function describeTransport(name: string, make: (client: EBSClient) => Tra
         expect(Buffer.compare(read.data, blocks.get(blockIndex)?.data ?? Buffer.alloc(0))).toBe(0);
         expect(Buffer.compare(read.digest, sha256(read.data))).toBe(0);
       }
+      await expect(transport.describeSnapshot({ snapshotId })).resolves.toEqual({
+        status: 'completed',
+        statusMessage: '',
+      });
       await transport.deleteSnapshot({ snapshotId });
+      await expect(transport.describeSnapshot({ snapshotId })).rejects.toMatchObject({
+        serviceCode: 'InvalidSnapshot.NotFound',
+        statusCode: 400,
+      });
       await expect(transport.deleteSnapshot({ snapshotId })).rejects.toMatchObject({
         code: 'ERR_EBS_SERVICE',
         serviceCode: 'InvalidSnapshot.NotFound',

@@ -86,6 +86,10 @@ export class MemorySnapshot implements Transport {
     throw new Error('a restore completes no snapshot');
   }
 
+  describeSnapshot(): never {
+    throw new Error('a restore does not ask EC2');
+  }
+
   deleteSnapshot(): never {
     throw new Error('a restore deletes no snapshot');
   }

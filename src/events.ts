@@ -5,7 +5,7 @@ import type { StartSnapshotAnswer } from './transport/transport.ts';
 
 /** How far an upload or a restore has come. Emitted at most ten times a second, and once at the end. */
 export interface Progress {
-  /** Bytes dealt with: of the source, acknowledged or omitted (upload); of the volume, written or cleared (restore). */
+  /** Bytes dealt with: of the source, acknowledged, omitted or unchanged (upload); of the volume, written or cleared (restore). */
   readonly bytesDone: number;
   /** Bytes there are in all; absent while a stream's length is unknown. */
   readonly bytesTotal?: number;
@@ -17,6 +17,8 @@ export interface Progress {
   readonly zeroBlocks: number;
   /** Blocks not sent at all (`zeroBlocks: 'omit'`), or absent from the snapshot. */
   readonly omittedBlocks: number;
+  /** Blocks not sent because the snapshot has them, from an earlier run or its parent. Always 0 for a restore. */
+  readonly unchangedBlocks: number;
   /** Requests under way now. */
   readonly inFlight: number;
   /** What has kept the job from being faster for most of the last seconds; absent before its first block. */

@@ -45,6 +45,9 @@ const UPLOAD: Record<string, Check> = {
   zeroBlocks: oneOf('write', 'omit'),
   waitUntil: oneOf('accepted', 'completed'),
   onFailure: oneOf('keep', 'delete'),
+  manifest: path,
+  resume: boolean,
+  base: path,
 };
 
 const RESTORE: Record<string, Check> = {
@@ -88,6 +91,7 @@ export function validateWriterOptions(options: SnapshotWriterOptions): void {
   required(options.params, 'params', 'the parameters of StartSnapshot');
   required(options.params.VolumeSize, 'params.VolumeSize', 'the size of the volume in GiB');
   checkParams(options.params, options.zeroBlocks);
+  checkManifest(options);
 }
 
 /** As {@link validateWriterOptions}, for uploadSnapshot: VolumeSize may still be learned from the source. */
@@ -96,6 +100,7 @@ export function validateUploadOptions(options: UploadOptions): void {
   checkAll(options, { ...UPLOAD, ...own }, 'uploadSnapshot');
   required(options.source, 'source', 'a path or a Readable');
   checkParams(options.params ?? {}, options.zeroBlocks);
+  checkManifest(options);
 }
 
 /** As {@link validateWriterOptions}, for restoreSnapshot. */
@@ -134,6 +139,19 @@ function checkParams(
   }
   if (Encrypted === true || KmsKeyArn !== undefined) {
     throw conflict("zeroBlocks: 'omit'", 'an encrypted snapshot');
+  }
+}
+
+function checkManifest(options: SnapshotWriterOptions | UploadOptions): void {
+  const { manifest, resume, base, params, onFailure } = options;
+  if (resume === true && manifest === undefined) throw missing('manifest', 'resume');
+  if (base !== undefined) {
+    if (manifest === undefined) throw missing('manifest', 'base');
+    if (params?.ParentSnapshotId === undefined) throw missing('params.ParentSnapshotId', 'base');
+  }
+  // A manifest is there to go on with, and of a deleted snapshot there is nothing to go on with.
+  if (manifest !== undefined && onFailure === 'delete') {
+    throw conflict("onFailure: 'delete'", 'manifest');
   }
 }
 
@@ -182,6 +200,11 @@ function snapshotId(value: unknown, name: string): void {
   if (!SNAPSHOT_ID.test(value)) {
     throw valueError(name, 'a snapshot id such as snap-0123456789abcdef0', value);
   }
+}
+
+function path(value: unknown, name: string): void {
+  if (typeof value !== 'string') throw typeError(name, 'a path', value);
+  if (value === '') throw valueError(name, 'a path that is not empty', value);
 }
 
 function streamOrPath(method: 'pipe' | 'write', stream: string): Check {
@@ -275,6 +298,14 @@ function conflict(name: string, other: string): TypeError {
     TypeError,
     'ERR_INVALID_ARG_VALUE',
     `${name} cannot be given together with ${other}`,
+  );
+}
+
+function missing(name: string, other: string): TypeError {
+  return withCode(
+    TypeError,
+    'ERR_INVALID_ARG_VALUE',
+    `${name} must be given together with ${other}`,
   );
 }
 

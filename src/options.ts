@@ -54,6 +54,15 @@ export interface SnapshotWriterOptions extends JobOptions {
    * closing waits for it, up to ten seconds.
    */
   readonly onFailure?: 'keep' | 'delete';
+  /**
+   * A file that remembers what the service has of each block, so that an upload goes on after whatever stopped it. It is
+   * made, and an existing one never written over; not together with `onFailure: 'delete'`.
+   */
+  readonly manifest?: string;
+  /** Goes on with the upload of an existing `manifest`, and sends only what differs from it. Default false. */
+  readonly resume?: boolean;
+  /** The manifest of `params.ParentSnapshotId`: only blocks that differ from the parent are sent. Needs `manifest`. */
+  readonly base?: string;
 }
 
 /** Options of {@link uploadSnapshot}. */
@@ -87,12 +96,14 @@ export interface SnapshotResult {
   readonly changedBlocksCount: number;
   /** Base64 of the aggregate digest that CompleteSnapshot was told. */
   readonly checksum: string;
-  /** Bytes of the source, holes included. */
+  /** Bytes of the source, holes included; 0 when only the end of an earlier run was missing. */
   readonly bytesRead: number;
   /** Bytes of acknowledged PUTs. */
   readonly bytesSent: number;
   readonly zeroBlocks: number;
   readonly omittedBlocks: number;
+  /** Blocks not sent because the snapshot had them, from an earlier run or its parent. */
+  readonly unchangedBlocks: number;
   readonly retries: number;
   readonly elapsedMs: number;
 }

@@ -54,6 +54,7 @@ export class RestoreJob implements Job {
       blocksTransferred: blocksRead,
       zeroBlocks: zeroBlocks + absentBlocks,
       omittedBlocks: absentBlocks,
+      unchangedBlocks: 0,
       inFlight: window?.inFlight ?? 0,
       ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
       retries,

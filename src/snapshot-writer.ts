@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { BLOCK_SIZE } from './base/constants.ts';
 import { toBase64 } from './base/digest.ts';
-import { abortError, SnapshotError, SourceError } from './base/errors.ts';
+import { abortError, ServiceError, SnapshotError, SourceError } from './base/errors.ts';
 import { volumeBlockCount } from './base/units.ts';
 import { connect, type Connection } from './connection.ts';
 import { BlockAssembler } from './engine/block-assembler.ts';
@@ -17,16 +17,28 @@ import type { Limits, SnapshotResult, SnapshotWriterOptions } from './options.ts
 import { validateWriterOptions } from './options-validation.ts';
 import { AcknowledgedBlocks } from './pipeline/acknowledged-blocks.ts';
 import { BlockIntake, type BlockInput } from './pipeline/block-intake.ts';
-import { waitUntilReadable } from './pipeline/completion.ts';
+import { failedError, waitUntilReadable } from './pipeline/completion.ts';
 import { ProgressThrottle } from './pipeline/progress.ts';
 import { UploadPipeline } from './pipeline/upload-pipeline.ts';
+import type { UploadRecords } from './pipeline/upload-records.ts';
+import { isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
+import { UploadManifest, type UploadSource } from './upload-manifest.ts';
 
 /** Chunks or blocks that the stream itself holds beside the budget. */
 const HIGH_WATER_MARK = 8;
 
-/** Milliseconds that the deletion of an unfinished snapshot may take, repeats included. */
-const DELETION_MS_MAX = 10_000;
+/** Milliseconds that the deletion of an unfinished snapshot, or a last question, may take, repeats included. */
+const LAST_CALL_MS_MAX = 10_000;
+
+/** Failures after which there is no snapshot to go on with. */
+const FINAL_CODES: ReadonlySet<string | undefined> = new Set([
+  'ERR_EBS_SNAPSHOT_DELETED',
+  'ERR_EBS_SNAPSHOT_EXPIRED',
+  'ERR_EBS_SNAPSHOT_FAILED',
+  'ERR_EBS_SNAPSHOT_SEALED',
+  'ERR_EBS_OMIT_REFUSED',
+]);
 
 /** The events of a SnapshotWriter beside those of every Writable. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
@@ -61,7 +73,11 @@ export class SnapshotWriter extends Writable implements Job {
   readonly #connection: Connection;
   readonly #pool: BlockPool;
   readonly #intake: BlockIntake;
-  readonly #acknowledged = new AcknowledgedBlocks();
+  /** Opens the manifest, with the first block; undefined before that. */
+  #opening: Promise<UploadManifest | undefined> | undefined;
+  #manifest: UploadManifest | undefined;
+  /** In memory, until a manifest takes its place. */
+  #records: UploadRecords;
   readonly #progress: ProgressThrottle;
   /** Ends whatever is under way outside the pipeline. */
   readonly #stop = new AbortController();
@@ -82,6 +98,7 @@ export class SnapshotWriter extends Writable implements Job {
     super({ objectMode: true, highWaterMark: HIGH_WATER_MARK });
     this.#options = options;
     this.#limits = limitsOf(options);
+    this.#records = new AcknowledgedBlocks({ omitsZeroBlocks: options.zeroBlocks === 'omit' });
     this.#pool = new BlockPool({ maxBytes: this.#limits.maxInFlightBytes });
     const engine = loadEngine({ engine: options.engine ?? 'auto' });
     this.#connection = connect({
@@ -127,9 +144,14 @@ export class SnapshotWriter extends Writable implements Job {
 
   /** How far the upload has come, now. */
   get progress(): Progress {
-    const { blocksSent = 0, zeroBlocks = 0, omittedBlocks = 0 } = this.#pipeline?.counts ?? {};
+    const {
+      blocksSent = 0,
+      zeroBlocks = 0,
+      omittedBlocks = 0,
+      unchangedBlocks = 0,
+    } = this.#pipeline?.counts ?? {};
     const { sourceSizeBytes: bytesTotal } = this.#options;
-    const bytesDone = (blocksSent + omittedBlocks) * BLOCK_SIZE;
+    const bytesDone = (blocksSent + omittedBlocks + unchangedBlocks) * BLOCK_SIZE;
     const { window } = this.#connection;
     return {
       bytesDone: Math.min(bytesDone, bytesTotal ?? bytesDone),
@@ -138,6 +160,7 @@ export class SnapshotWriter extends Writable implements Job {
       blocksTransferred: blocksSent,
       zeroBlocks,
       omittedBlocks,
+      unchangedBlocks,
       inFlight: window?.inFlight ?? 0,
       ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
       retries: this.#connection.retries,
@@ -211,13 +234,29 @@ export class SnapshotWriter extends Writable implements Job {
     const failure = error ?? (this.#result === undefined ? abortError() : null);
     this.#stop.abort(failure);
     this.#detach();
-    void this.#close(failure).then(() => {
-      if (this.#result === undefined) this.#settle.reject(failure ?? abortError());
+    void this.#close(failure).then((told) => {
+      if (this.#result === undefined) this.#settle.reject(told ?? abortError());
       else this.#settle.resolve(this.#result);
       // Node takes a writer that was ended and then destroyed without an error for a finished one, and a pipeline
       // would resolve. So whoever listens is told; with no listener, closing stays as silent as for any stream.
-      callback(this.listenerCount('error') > 0 ? failure : error);
+      callback(this.listenerCount('error') > 0 ? told : error && told);
     });
+  }
+
+  /** What is read, where that is a file or device. */
+  protected identifySource(): Promise<UploadSource | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** Whether what is written stands for the whole volume, so that zeros follow it; blocks stand for themselves. */
+  protected get coversVolume(): boolean {
+    return this.#intake.form === 'bytes';
+  }
+
+  /** Whether an earlier run has sent every block, and what is written now is not needed. */
+  protected async isSealed(): Promise<boolean> {
+    if (this.#options.resume !== true) return false;
+    return (await this.#openManifest())?.isSealed === true;
   }
 
   get #blockCount(): number {
@@ -234,6 +273,7 @@ export class SnapshotWriter extends Writable implements Job {
   }
 
   async #take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
+    if (await this.isSealed()) return (chunk as Partial<BlockInput>).release?.();
     if (typeof chunk === 'string') return this.#intake.takeBytes(Buffer.from(chunk, encoding));
     if (chunk instanceof Uint8Array) return this.#intake.takeBytes(chunk);
     if (chunk instanceof ArrayBuffer) return this.#intake.takeBytes(new Uint8Array(chunk));
@@ -250,21 +290,39 @@ export class SnapshotWriter extends Writable implements Job {
     return this.#starting;
   }
 
+  #openManifest(): Promise<UploadManifest | undefined> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<UploadManifest | undefined> {
+    const { manifest: path, resume = false, base, params, zeroBlocks = 'write' } = this.#options;
+    if (path === undefined) return undefined;
+    this.#manifest = await UploadManifest.open({
+      path,
+      isResume: resume,
+      basePath: base,
+      params,
+      zeroBlocks,
+      source: await this.identifySource(),
+      onFailure: (error) => void this.destroy(error),
+    });
+    this.#records = this.#manifest;
+    return this.#manifest;
+  }
+
   async #start(): Promise<UploadPipeline> {
-    const { params } = this.#options;
-    // Without a token a lost answer would leave a pending snapshot behind for each attempt.
-    const request = { ...params, ClientToken: params.ClientToken ?? randomUUID() };
+    const manifest = await this.#openManifest();
     const { transport } = this.#connection;
-    const snapshot = await transport.startSnapshot(request, { signal: this.#stop.signal });
-    transport.expectVisibilityLag();
+    const snapshot = await this.#startSnapshot(manifest);
     this.#snapshot = snapshot;
     this.emit('snapshot', snapshot);
     this.#refuseOmissionIfEncrypted(snapshot);
+    await manifest?.started(snapshot);
     this.#pipeline = new UploadPipeline({
       transport,
       snapshotId: snapshot.SnapshotId,
-      omitZeroBlocks: this.#options.zeroBlocks === 'omit',
-      acknowledged: this.#acknowledged,
+      records: this.#records,
       maxInFlightBytes: this.#limits.maxInFlightBytes,
       onChange: () => {
         this.#progress.changed();
@@ -274,6 +332,30 @@ export class SnapshotWriter extends Writable implements Job {
       onFailure: (error) => void this.destroy(error),
     });
     return this.#pipeline;
+  }
+
+  /** Starts the snapshot, or finds the one that an earlier run has started. */
+  async #startSnapshot(manifest: UploadManifest | undefined): Promise<StartSnapshotAnswer> {
+    const { params } = this.#options;
+    const { transport } = this.#connection;
+    const known = manifest?.answer;
+    if (known !== undefined) {
+      transport.expectVisibilityLag(Date.now() - (known.StartTime?.getTime() ?? 0));
+      return known;
+    }
+    // Without a token a lost answer would leave a pending snapshot behind for each attempt.
+    const request = manifest?.startRequest ?? {
+      ...params,
+      ClientToken: params.ClientToken ?? randomUUID(),
+    };
+    try {
+      const snapshot = await transport.startSnapshot(request, { signal: this.#stop.signal });
+      transport.expectVisibilityLag();
+      return snapshot;
+    } catch (error) {
+      if (error instanceof ServiceError && !error.retryable) manifest?.startRefused();
+      throw error;
+    }
   }
 
   /** The account may encrypt by default, which only the answer tells; absent blocks would then read as noise. */
@@ -289,76 +371,128 @@ export class SnapshotWriter extends Writable implements Job {
   async #finish(): Promise<SnapshotResult> {
     const { params, waitUntil = 'completed' } = this.#options;
     const { transport, clock } = this.#connection;
-    await this.#intake.finish();
-    // Nothing written is a copy of the parent, by blocks; by bytes, or without a parent, it is a mistake upstream.
-    const { form, bytesTaken } = this.#intake;
-    if (bytesTaken === 0 && (form === 'bytes' || params.ParentSnapshotId === undefined)) {
-      throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
-    }
-    const pipeline = await this.#started();
-    if (form === 'bytes') await this.#clearBehind(pipeline);
-    await pipeline.drain();
-    const request = {
-      snapshotId: this.snapshotId ?? '',
-      changedBlocksCount: this.#acknowledged.count,
-      aggregateDigest: this.#acknowledged.aggregateDigest(),
-    };
+    if (!(await this.isSealed())) await this.#sendLast();
+    await this.#started();
+    const request = { snapshotId: this.snapshotId ?? '', ...(await this.#records.summary()) };
     const { signal } = this.#stop;
-    await transport.completeSnapshot(request, { signal });
+    await this.#manifest?.advance('completing');
+    const status = await transport.completeSnapshot(request, { signal });
     this.#isAccepted = true;
-    if (waitUntil === 'completed') await waitUntilReadable(request, { transport, clock, signal });
-    const { bytesTransferred, zeroBlocks, omittedBlocks, retries, elapsedMs } = this.progress;
+    if (status === 'error') throw failedError(request);
+    await this.#manifest?.advance('accepted');
+    if (waitUntil === 'completed') {
+      await waitUntilReadable(request, { transport, clock, signal });
+      await this.#manifest?.advance('completed');
+    }
+    const { bytesTransferred, zeroBlocks, omittedBlocks, unchangedBlocks, retries, elapsedMs } =
+      this.progress;
     return {
       snapshotId: request.snapshotId,
       status: waitUntil === 'completed' ? 'completed' : 'pending',
       volumeSizeGiB: params.VolumeSize ?? 0,
       changedBlocksCount: request.changedBlocksCount,
       checksum: toBase64(request.aggregateDigest),
-      bytesRead: bytesTaken,
+      bytesRead: this.#intake.bytesTaken,
       bytesSent: bytesTransferred,
       zeroBlocks,
       omittedBlocks,
+      unchangedBlocks,
       retries,
       elapsedMs,
     };
   }
 
-  /** Bytes stand for the whole volume: under a parent, what lies behind them must not show the parent's data. */
+  /** Sends what is left of the source, and what must follow it, until all of it is acknowledged. */
+  async #sendLast(): Promise<void> {
+    await this.#intake.finish();
+    // Nothing written is a copy of the parent, by blocks; by bytes, or without a parent, it is a mistake upstream.
+    const { form, bytesTaken } = this.#intake;
+    const isCopy = form !== 'bytes' && this.#options.params.ParentSnapshotId !== undefined;
+    if (bytesTaken === 0 && !isCopy) {
+      throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
+    }
+    const pipeline = await this.#started();
+    if (this.coversVolume) await this.#clearBehind(pipeline);
+    await pipeline.drain();
+  }
+
+  /** What stands for the whole volume is followed by zeros: neither the parent's data nor an earlier run's may show. */
   async #clearBehind(pipeline: UploadPipeline): Promise<void> {
-    if (this.#options.params.ParentSnapshotId === undefined) return;
-    for (let index = this.#intake.blocksTaken; index < this.#blockCount; index += 1) {
-      await pipeline.put(zeroBlock(index, 'hole'));
+    const { blocksTaken } = this.#intake;
+    if (this.#options.params.ParentSnapshotId !== undefined) {
+      for (let index = blocksTaken; index < this.#blockCount; index += 1) {
+        await pipeline.put(zeroBlock(index, 'hole'));
+      }
+    } else if (this.#manifest !== undefined) {
+      await pipeline.settle();
+      for await (const index of this.#manifest.sentFrom(blocksTaken)) {
+        await pipeline.put(zeroBlock(index, 'hole'));
+      }
     }
   }
 
-  async #close(failure: Error | null): Promise<void> {
+  /** Returns the failure as it is to be told. */
+  async #close(failure: Error | null): Promise<Error | null> {
     const { transport } = this.#connection;
     // The answer to StartSnapshot may have come in the very moment of the abort.
     await this.#starting?.catch(() => undefined);
+    await this.#opening?.catch(() => undefined);
     await this.#pipeline?.stop(failure ?? abortError());
     this.#pool.retire();
     const { snapshotId } = this;
-    if (failure instanceof SnapshotError) failure.snapshotId ??= snapshotId;
-    if (failure !== null && snapshotId !== undefined && this.#mayDelete(failure)) {
-      await this.#delete(snapshotId);
+    const told = failure === null ? null : await this.#explain(failure);
+    if (told instanceof SnapshotError) told.snapshotId ??= snapshotId;
+    if (told !== null && snapshotId !== undefined && this.#mayDelete(told)) {
+      // The failure that led here is the one to report; it names the snapshot that may be left behind.
+      await this.#lastCall((signal) => transport.deleteSnapshot({ snapshotId }, { signal })).catch(
+        () => undefined,
+      );
     }
+    await this.#closeManifest(told);
     await transport.close();
+    return told;
   }
 
-  /** Asks for the deletion, for a limited time: whoever has stopped the writer waits for it to close. */
-  async #delete(snapshotId: string): Promise<void> {
-    const { transport, clock } = this.#connection;
-    const deletion = new AbortController();
+  /** Looks what became of a snapshot that can take nothing more; only who would go on with it needs to know. */
+  async #explain(failure: Error): Promise<Error> {
+    const { snapshotId } = this;
+    const { transport } = this.#connection;
+    if (this.#manifest === undefined || snapshotId === undefined) return failure;
+    if (!isEndOfSnapshot(failure)) return failure;
+    const describe = (): ReturnType<typeof transport.describeSnapshot> =>
+      this.#lastCall((signal) => transport.describeSnapshot({ snapshotId }, { signal }));
+    return tellFate(failure, { snapshotId, describe });
+  }
+
+  /** Leaves the manifest as the next run needs it, and says in the failure whether there can be one. */
+  async #closeManifest(failure: Error | null): Promise<void> {
+    const manifest = this.#manifest;
+    if (manifest === undefined) return;
+    const { code } = (failure ?? {}) as { code?: string };
+    const isOver = FINAL_CODES.has(code);
+    const isOurs = failure instanceof SnapshotError || failure?.name === 'AbortError';
+    if (isOurs && !isOver && manifest.isResumable) Object.assign(failure, { resumable: true });
+    try {
+      if (code === 'ERR_EBS_SNAPSHOT_FAILED') await manifest.advance('failed');
+      await manifest.close();
+    } catch {
+      // What could not be written is sent again; a failure before this one is the one to tell, and a result stays true.
+    }
+  }
+
+  /** Makes one more call for a limited time: whoever has stopped the writer waits for it to close. */
+  async #lastCall<Result>(call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const calling = new AbortController();
     const limit = new AbortController();
-    clock.sleep(DELETION_MS_MAX, limit.signal).then(
-      () => deletion.abort(),
+    this.#connection.clock.sleep(LAST_CALL_MS_MAX, limit.signal).then(
+      () => calling.abort(),
       () => undefined,
     );
-    // The failure that led here is the one to report; it names the snapshot that may be left behind.
-    await transport
-      .deleteSnapshot({ snapshotId }, { signal: deletion.signal })
-      .catch(() => undefined);
-    limit.abort();
+    try {
+      return await call(calling.signal);
+    } finally {
+      limit.abort();
+    }
   }
 
   /** An accepted snapshot may well be good, whatever stopped the waiting; one that the service failed is not. */

@@ -3,14 +3,15 @@ import { pipeline } from 'node:stream/promises';
 import { BlockReader } from './block-reader.ts';
 import { GIB, VOLUME_SIZE_GIB_MAX } from './base/constants.ts';
 import { SourceError } from './base/errors.ts';
-import { blockCountCeil, volumeBlockCount, volumeSizeGiBCeil } from './base/units.ts';
+import { blockCountCeil, volumeSizeGiBCeil } from './base/units.ts';
 import type { Block } from './engine/engine.ts';
-import { zeroBlock } from './engine/zero-block.ts';
 import type { UploadEvents } from './events.ts';
 import type { Job } from './job.ts';
+import { identifySource } from './manifest/source-identity.ts';
 import type { SnapshotResult, SnapshotWriterOptions, UploadOptions } from './options.ts';
 import { validateUploadOptions } from './options-validation.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
+import type { UploadSource } from './upload-manifest.ts';
 
 /**
  * Uploads a file, a block device or a stream of bytes into a new snapshot and resolves when it can be read.
@@ -35,13 +36,11 @@ async function uploadDisk(path: string, options: UploadOptions): Promise<Snapsho
     const { sizeBytes } = await reader.open();
     const volumeSizeGiB = options.params?.VolumeSize ?? volumeSizeGiBCeil(sizeBytes);
     checkSize(path, sizeBytes, volumeSizeGiB);
-    const writer = makeWriter(options, volumeSizeGiB, sizeBytes);
+    const writer = new DiskWriter(writerOptions(options, volumeSizeGiB, sizeBytes), path);
+    listen(options, writer);
     tellStart(options, writer, jobOf(writer, reader));
-    // Under a parent, what lies behind the source's end must not show the parent's data.
-    const end =
-      options.params?.ParentSnapshotId === undefined ? 0 : volumeBlockCount(volumeSizeGiB);
-    const blocks = withZerosBehind(reader, blockCountCeil(sizeBytes), end);
-    return { ...(await finished(blocks, writer)), bytesRead: sizeBytes };
+    const result = await finished(writer.blocksOf(reader), writer);
+    return result.bytesRead === 0 ? result : { ...result, bytesRead: sizeBytes };
   } finally {
     reader.destroy();
   }
@@ -58,7 +57,8 @@ async function uploadStream(
       { code: 'ERR_INVALID_ARG_TYPE' },
     );
   }
-  const writer = makeWriter(options, volumeSizeGiB);
+  const writer = new SnapshotWriter(writerOptions(options, volumeSizeGiB));
+  listen(options, writer);
   tellStart(options, writer, writer);
   return finished(notEmpty(source), writer);
 }
@@ -72,23 +72,49 @@ async function finished(
   return writer.done();
 }
 
-function makeWriter(
-  options: UploadOptions,
+/** A writer of a file or device, which is known, and stands for the whole volume. */
+class DiskWriter extends SnapshotWriter {
+  readonly #path: string;
+  readonly #sizeBytes: number;
+
+  constructor(options: SnapshotWriterOptions, path: string) {
+    super(options);
+    this.#path = path;
+    this.#sizeBytes = options.sourceSizeBytes ?? 0;
+  }
+
+  protected override get coversVolume(): boolean {
+    return true;
+  }
+
+  protected override async identifySource(): Promise<UploadSource> {
+    const identity = await identifySource(this.#path, this.#sizeBytes);
+    return { identity, endBlock: blockCountCeil(this.#sizeBytes) };
+  }
+
+  /** What of the disk has to be read: nothing when an earlier run has sent it all. */
+  async *blocksOf(reader: AsyncIterable<Block>): AsyncGenerator<Block> {
+    if (!(await this.isSealed())) yield* reader;
+  }
+}
+
+function writerOptions(
+  { source: _source, on: _on, params, ...rest }: UploadOptions,
   volumeSizeGiB: number,
   sourceSizeBytes?: number,
-): SnapshotWriter {
-  const { source, on = {}, params, ...rest } = options;
-  const writerOptions: SnapshotWriterOptions = {
+): SnapshotWriterOptions {
+  return {
     ...rest,
     params: { ...params, VolumeSize: volumeSizeGiB },
     ...(sourceSizeBytes === undefined ? {} : { sourceSizeBytes }),
   };
-  const writer = new SnapshotWriter(writerOptions);
-  const { start, ...events } = on;
+}
+
+function listen({ on = {} }: UploadOptions, writer: SnapshotWriter): void {
+  const { start: _start, ...events } = on;
   for (const name of Object.keys(events) as (keyof UploadEvents)[]) {
     writer.on(name, (event) => (events[name] as ((event: unknown) => void) | undefined)?.(event));
   }
-  return writer;
 }
 
 /** A listener that throws ends the upload, as those of the other events do. */
@@ -134,15 +160,6 @@ function checkSize(path: string, sizeBytes: number, volumeSizeGiB: number): void
       { path },
     );
   }
-}
-
-async function* withZerosBehind(
-  reader: AsyncIterable<Block>,
-  firstIndex: number,
-  endIndex: number,
-): AsyncGenerator<Block> {
-  yield* reader;
-  for (let index = firstIndex; index < endIndex; index += 1) yield zeroBlock(index, 'hole');
 }
 
 /** An empty stream is a mistake upstream, not an empty disk: it is refused before anything is created. */

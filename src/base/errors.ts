@@ -17,6 +17,9 @@ export const ERROR_CODES = {
   ERR_EBS_TRANSPORT: 'The connection failed before an answer arrived.',
   ERR_EBS_INTEGRITY: 'Bytes do not match their digest.',
   ERR_EBS_SNAPSHOT_FAILED: 'The service accepted the snapshot and then failed it.',
+  ERR_EBS_SNAPSHOT_DELETED: 'The snapshot was deleted before it was finished.',
+  ERR_EBS_SNAPSHOT_EXPIRED: 'The service gave the snapshot up for want of blocks.',
+  ERR_EBS_SNAPSHOT_SEALED: 'The snapshot was completed by another.',
   ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
   ERR_EBS_OMIT_REFUSED: 'Zero blocks cannot be omitted from an encrypted snapshot.',
   ERR_EBS_MANIFEST_OPEN: 'The manifest could not be opened.',
@@ -25,6 +28,7 @@ export const ERROR_CODES = {
   ERR_EBS_MANIFEST_FOREIGN: 'The file is not a manifest that this version can read.',
   ERR_EBS_MANIFEST_DAMAGED: "Both copies of the manifest's header are damaged.",
   ERR_EBS_MANIFEST_MISMATCH: 'The manifest belongs to something else.',
+  ERR_EBS_MANIFEST_DOUBTFUL: 'Blocks must be sent again, and the source did not bring them.',
   ERR_EBS_MANIFEST_IO: 'Reading or writing the manifest failed.',
   ERR_EBS_ENGINE: 'The native engine could not be loaded.',
 } as const;
@@ -61,6 +65,8 @@ export class SnapshotError extends Error {
   blockIndex: number | undefined;
   requestId: string | undefined;
   attempts: number | undefined;
+  /** Whether `resume` with the same manifest goes on where this upload stopped. */
+  resumable = false;
   readonly retryClass: RetryClass;
 
   constructor(code: ErrorCode, message: string, fields: SnapshotErrorFields = {}) {

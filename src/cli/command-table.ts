@@ -176,6 +176,26 @@ export const UPLOAD_FLAGS = [
     description: 'what becomes of a snapshot that could not be finished (default keep)',
     option: 'onFailure',
   },
+  {
+    name: 'manifest',
+    kind: 'text',
+    value: 'FILE',
+    description: 'remember in FILE what was sent, so that the upload can go on after anything',
+    option: 'manifest',
+  },
+  {
+    name: 'resume',
+    kind: 'switch',
+    description: 'go on with the upload of --manifest, or begin it',
+    option: 'resume',
+  },
+  {
+    name: 'base',
+    kind: 'text',
+    value: 'FILE',
+    description: 'manifest of the parent: send only what differs from it',
+    option: 'base',
+  },
   ...CONNECTION,
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
@@ -252,6 +272,7 @@ export const COMMANDS = [
       'upload /dev/nvme1n1 --region eu-central-1 --encrypted',
       'upload - --volume-size 8 < disk.img',
       'upload disk.img --local ./snapshots',
+      'upload disk.img --manifest disk.manifest --resume',
     ],
   },
   {

@@ -4,6 +4,8 @@ import type { Output } from './output.ts';
 
 /** What a command gets beside its arguments and flags. */
 export interface Context {
+  /** As it was typed, the program's name excluded. */
+  readonly commandLine: readonly string[];
   readonly output: Output;
   readonly stop: StopSignals;
   readonly stateSignal: StateSignal;

@@ -5,6 +5,7 @@ export const EXIT = {
   usage: 2,
   unconfirmed: 3,
   different: 4,
+  resumable: 5,
   locked: 6,
   access: 7,
 } as const;

@@ -50,7 +50,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
     command = invocation.command;
     output.configure(invocation.flags);
     const { run } = await MODULES[command]();
-    const context = { output, stop, stateSignal, env, stdin, stdout };
+    const context = { commandLine, output, stop, stateSignal, env, stdin, stdout };
     return await run(invocation.arguments, invocation.flags, context);
   } catch (error) {
     return fail(error, command);
@@ -106,8 +106,9 @@ function tell({ exitCode, code, sentence, fields }: Report, output: Output): num
   // Who closed the pipe knows why, and a shell tells of a failed pipe by itself.
   const isPipeClosed = output.isStdoutGone && code === 'ERR_EBS_TARGET_WRITE';
   if (!isPipeClosed) output.error(sentence);
-  const { snapshotId, remains } = fields as { snapshotId?: string; remains?: string };
+  const { snapshotId, remains, resumeCommand } = fields as Partial<Record<string, string>>;
   if (remains !== undefined) output.error(`snapshot ${snapshotId ?? ''} ${remains}`);
+  if (resumeCommand !== undefined) output.error(`go on with: ${resumeCommand}`);
   output.event('error', { code, message: sentence, exitCode, ...fields });
   return exitCode;
 }

@@ -23,6 +23,14 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_EBS_TARGET_SIZE: 'give a larger device, or a file',
   ERR_EBS_SERVICE: 'check the ids and the --region',
   ERR_EBS_ACCESS: 'check the credentials, --region and --profile, and the IAM permissions',
+  ERR_EBS_SNAPSHOT_DELETED: 'upload again, with a new --manifest',
+  ERR_EBS_SNAPSHOT_EXPIRED:
+    'upload again with a new --manifest, and a longer --timeout if pauses are long',
+  ERR_EBS_SNAPSHOT_SEALED:
+    'look at what it holds, then delete it and upload again with a new --manifest',
+  ERR_EBS_MANIFEST_EXISTS: 'go on with it by --resume, or give another path',
+  ERR_EBS_MANIFEST_LOCKED: 'wait for that run, or stop it',
+  ERR_EBS_MANIFEST_IO: 'make room, or repair the disk',
   ERR_EBS_UNCONFIRMED: 'ask for its state with `aws ec2 describe-snapshots`',
   ERR_EBS_THROTTLED: 'lower --max-requests or run fewer uploads at a time',
   ERR_EBS_TRANSPORT: 'check the network and the endpoint, then run the command again',
@@ -54,7 +62,9 @@ const FIELDS = [
 export function reportFailure(error: unknown, command: Command | undefined): Report {
   if (error instanceof UnfinishedUpload) {
     const report = reportFailure(error.cause, command);
-    return { ...report, fields: { ...report.fields, ...leftBy(error) } };
+    const fields = { ...report.fields, ...leftBy(error) };
+    const isPlain = report.exitCode === EXIT.failed && isResumable(error);
+    return { ...report, fields, exitCode: isPlain ? EXIT.resumable : report.exitCode };
   }
   if (error instanceof CommanderError) {
     return usage(
@@ -78,15 +88,23 @@ export function reportFailure(error: unknown, command: Command | undefined): Rep
 /** Words the end of a run that a signal stopped. */
 export function reportStop(signal: StopSignal, error: unknown): Report {
   return {
-    exitCode: SIGNAL_EXIT[signal],
+    exitCode: isResumable(error) ? EXIT.resumable : SIGNAL_EXIT[signal],
     code: 'ABORT_ERR',
     sentence: `stopped by ${signal}`,
     fields: error instanceof UnfinishedUpload ? leftBy(error) : {},
   };
 }
 
-function leftBy({ snapshotId, remains }: UnfinishedUpload): Record<string, unknown> {
-  return { snapshotId, remains };
+function isResumable(error: unknown): boolean {
+  return error instanceof UnfinishedUpload && error.remains.resumeCommand !== undefined;
+}
+
+function leftBy({ remains }: UnfinishedUpload): Record<string, unknown> {
+  const { snapshotId, state, resumeCommand } = remains;
+  return {
+    ...(snapshotId === undefined ? {} : { snapshotId, remains: state }),
+    ...(resumeCommand === undefined ? {} : { resumeCommand }),
+  };
 }
 
 function usage(message: string, command: Command | undefined): Report {

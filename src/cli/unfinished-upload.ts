@@ -1,12 +1,20 @@
-/** An upload that stopped after its snapshot was started; `cause` says why, `remains` what is left of it. */
-export class UnfinishedUpload extends Error {
-  readonly snapshotId: string;
-  readonly remains: string;
+/** What an upload leaves when it stops. */
+export interface Remains {
+  /** Undefined when StartSnapshot was not answered. */
+  readonly snapshotId: string | undefined;
+  /** What is left of the snapshot: the rest of a sentence that begins with its id. */
+  readonly state: string;
+  /** The command line that goes on, where something can. */
+  readonly resumeCommand: string | undefined;
+}
 
-  constructor(cause: unknown, snapshotId: string, remains: string) {
+/** An upload that stopped after its snapshot may have been started; `cause` says why. */
+export class UnfinishedUpload extends Error {
+  readonly remains: Remains;
+
+  constructor(cause: unknown, remains: Remains) {
     super('the upload was not finished', { cause });
     this.name = 'UnfinishedUpload';
-    this.snapshotId = snapshotId;
     this.remains = remains;
   }
 }

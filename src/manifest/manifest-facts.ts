@@ -25,6 +25,8 @@ export interface BaseIdentity {
   readonly manifestId: string;
   /** Whether all of its digests are here; false when the copying was interrupted. */
   readonly isInherited: boolean;
+  /** Whether a block of which the base knows nothing reads as zeros in its snapshot, unless that is encrypted. */
+  readonly absentIsZero: boolean;
 }
 
 /** What the header tells of the snapshot: JSON in the file. Members that are not known here are kept as they are. */
@@ -40,6 +42,10 @@ export interface ManifestFacts {
   readonly zeroBlocks: 'write' | 'omit';
   /** From `started` on. */
   readonly snapshotId?: string;
+  /** StartSnapshot's answer, its time as ISO 8601 text; from `started` on. */
+  readonly answer?: Readonly<Record<string, unknown>>;
+  /** Of a file or device: no run has read, or sent, a block from here on. */
+  readonly readEndBlock?: number;
   /** What is read; absent for a stream, which has no identity. */
   readonly source?: SourceIdentity;
   /** Only blocks first ≤ index < end are this manifest's to write: several processes make one snapshot. */

@@ -186,7 +186,7 @@ export class Manifest {
 
   /**
    * All records in the order of their blocks, a page at a time; pages without any are left out. What was recorded before
-   * is in it; nothing may be recorded while it runs.
+   * is in it; while it runs, only blocks that it has told of already may be recorded.
    */
   async *records(): AsyncGenerator<RecordRun, void, undefined> {
     await this.#flushIfWritable();
@@ -231,7 +231,11 @@ export class Manifest {
       const message = `"${base.path}" cannot be the base of "${this.path}": ${fault}`;
       throw new ManifestError('ERR_EBS_MANIFEST_MISMATCH', message, { path: base.path });
     }
-    const identity = { snapshotId: base.facts.snapshotId ?? '', manifestId: base.id };
+    const identity = {
+      snapshotId: base.facts.snapshotId ?? '',
+      manifestId: base.id,
+      absentIsZero: absentIsZeroIn(base.facts),
+    };
     await this.update({ base: { ...identity, isInherited: false } });
     await copyInherited(base.#context, this.#context);
     this.#cache.clear();
@@ -282,4 +286,9 @@ export class Manifest {
     if (areWhole && firstBlock >= 0 && blockCount >= 0 && end <= this.blockCount) return;
     throw new RangeError(`blocks ${firstBlock} to ${end - 1} are not all of ${this.blockCount}`);
   }
+}
+
+/** Without a parent nothing was ever written there; with one, its own base has to know. */
+function absentIsZeroIn({ parameters, base }: ManifestFacts): boolean {
+  return parameters.ParentSnapshotId === undefined || base?.absentIsZero === true;
 }

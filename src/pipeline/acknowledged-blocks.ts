@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DIGEST_SIZE } from '../base/constants.ts';
+import type { Block } from '../engine/engine.ts';
+import type { Decision, RecordedBlocks, UploadRecords } from './upload-records.ts';
 
 /** Digests in one page: 4 KiB of them. */
 const PAGE_BLOCKS = 128;
@@ -11,19 +13,30 @@ interface Page {
 }
 
 /**
- * The digest of every block that the service acknowledged, by index. Count and aggregate are derived from it, never
- * counted along the way, so that a retry cannot distort them. Memory: 4 KiB for each run of 128 blocks touched.
+ * The digest of every block that the service acknowledged in this run, by index, for uploads without a manifest. Count and
+ * aggregate are derived from it, never counted along the way. Memory: 4 KiB for each run of 128 blocks touched.
  */
-export class AcknowledgedBlocks {
+export class AcknowledgedBlocks implements UploadRecords {
   readonly #pages = new Map<number, Page>();
+  readonly #omitsZeroBlocks: boolean;
   #count = 0;
 
-  /** Distinct block indices recorded: CompleteSnapshot's ChangedBlocksCount. */
-  get count(): number {
-    return this.#count;
+  /** @param options.omitsZeroBlocks - Whether zero blocks are left out. Default false. */
+  constructor({ omitsZeroBlocks = false }: { readonly omitsZeroBlocks?: boolean } = {}) {
+    this.#omitsZeroBlocks = omitsZeroBlocks;
   }
 
-  /** Records that the service acknowledged a block; a later digest for the same index takes its place. */
+  /** A zero block is left out only as long as nothing else was sent for its index. */
+  decide({ index, kind }: Block): Decision {
+    const isOmitted = this.#omitsZeroBlocks && kind !== 'data' && !this.#has(index);
+    return isOmitted ? 'omit' : 'send';
+  }
+
+  doubt(): Promise<void> {
+    // What is in memory is gone with the run that could be wrong about it.
+    return Promise.resolve();
+  }
+
   record(blockIndex: number, digest: Uint8Array): void {
     const page = this.#page(Math.floor(blockIndex / PAGE_BLOCKS));
     const row = blockIndex % PAGE_BLOCKS;
@@ -32,8 +45,21 @@ export class AcknowledgedBlocks {
     page.digests.set(digest, row * DIGEST_SIZE);
   }
 
-  /** SHA-256 over the binary digests in ascending index order (LINEAR), 32 bytes. */
-  aggregateDigest(): Uint8Array {
+  whenReady(): undefined {
+    return undefined;
+  }
+
+  summary(): Promise<RecordedBlocks> {
+    const aggregateDigest = this.#aggregateDigest();
+    return Promise.resolve({ changedBlocksCount: this.#count, aggregateDigest });
+  }
+
+  #has(blockIndex: number): boolean {
+    const page = this.#pages.get(Math.floor(blockIndex / PAGE_BLOCKS));
+    return page?.present[blockIndex % PAGE_BLOCKS] === 1;
+  }
+
+  #aggregateDigest(): Uint8Array {
     const hash = createHash('sha256');
     for (const key of [...this.#pages.keys()].sort((a, b) => a - b)) {
       const { digests, present } = this.#page(key);

@@ -47,13 +47,14 @@ async function waitUntilCompleted(
   for (let delayMs = POLL_DELAY_MIN_MS; ; delayMs = Math.min(2 * delayMs, POLL_DELAY_MAX_MS)) {
     const status = await transport.completeSnapshot(request, { signal });
     if (status === 'completed') return;
-    if (status === 'error') {
-      throw new CompletionError(
-        'ERR_EBS_SNAPSHOT_FAILED',
-        `${request.snapshotId} was accepted with ${request.changedBlocksCount} blocks, then failed by the service`,
-        { snapshotId: request.snapshotId },
-      );
-    }
+    if (status === 'error') throw failedError(request);
     await clock.sleep(delayMs, signal);
   }
+}
+
+/** Makes the error of a snapshot that CompleteSnapshot says is in error. */
+export function failedError(request: CompleteSnapshotRequest): CompletionError {
+  const { snapshotId, changedBlocksCount } = request;
+  const message = `${snapshotId} was accepted with ${changedBlocksCount} blocks, then failed by the service`;
+  return new CompletionError('ERR_EBS_SNAPSHOT_FAILED', message, { snapshotId });
 }

@@ -71,9 +71,13 @@ export class RetryingTransport extends ForwardingTransport {
     return this.#asleep;
   }
 
-  /** Says that a snapshot came into being now, so that for a while "not found" means "not yet known everywhere". */
-  expectVisibilityLag(): void {
-    this.#visibilityEndsAtMs = this.#options.clock.now() + VISIBILITY_MS;
+  /**
+   * Says that a snapshot came into being, so that for a while "not found" means "not yet known everywhere".
+   * @param sinceMs - how long ago that was. Default 0.
+   */
+  expectVisibilityLag(sinceMs = 0): void {
+    const leftMs = Math.min(VISIBILITY_MS, VISIBILITY_MS - sinceMs);
+    this.#visibilityEndsAtMs = this.#options.clock.now() + leftMs;
   }
 
   override startSnapshot(

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { blocksIn } from '../base/units.ts';
 import type { Block } from '../engine/engine.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { AcknowledgedBlocks } from './acknowledged-blocks.ts';
+import type { UploadRecords } from './upload-records.ts';
 
 /**
  * Blocks that may wait for their first attempt: enough that the gate never lacks one, few enough that they are sent while
@@ -15,15 +15,14 @@ export interface UploadCounts {
   blocksSent: number;
   zeroBlocks: number;
   omittedBlocks: number;
+  unchangedBlocks: number;
 }
 
 /** What the pipeline is handed. */
 export interface UploadPipelineOptions {
   readonly transport: Transport;
   readonly snapshotId: string;
-  /** Whether zero blocks are left out instead of sent. */
-  readonly omitZeroBlocks: boolean;
-  readonly acknowledged: AcknowledgedBlocks;
+  readonly records: UploadRecords;
   /** Bytes of blocks that may be taken and not yet acknowledged. */
   readonly maxInFlightBytes: number;
   /** Called after each block is dealt with. */
@@ -34,9 +33,14 @@ export interface UploadPipelineOptions {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Sends blocks, each until it is acknowledged. The first failure stops everything. */
+/** Sends the blocks that the snapshot has not, each until it is acknowledged. The first failure stops everything. */
 export class UploadPipeline {
-  readonly counts: UploadCounts = { blocksSent: 0, zeroBlocks: 0, omittedBlocks: 0 };
+  readonly counts: UploadCounts = {
+    blocksSent: 0,
+    zeroBlocks: 0,
+    omittedBlocks: 0,
+    unchangedBlocks: 0,
+  };
   readonly #options: UploadPipelineOptions;
   #outstandingMax: number;
   readonly #outstanding = new Map<number, Promise<void>>();
@@ -68,27 +72,37 @@ export class UploadPipeline {
     if (this.#failure !== undefined) block.release();
     this.#throwIfFailed();
     if (block.kind !== 'data') this.counts.zeroBlocks += 1;
-    if (block.kind !== 'data' && this.#options.omitZeroBlocks) {
-      this.counts.omittedBlocks += 1;
+    // Two requests for one index must never be in flight together: the service may keep either.
+    await this.#outstanding.get(block.index);
+    const decision = await this.#options.records.decide(block);
+    // Stopped meanwhile: who stopped it has waited for what was outstanding then, and for nothing that came later.
+    if (this.#failure !== undefined) block.release();
+    this.#throwIfFailed();
+    if (decision === 'omit' || decision === 'keep') {
+      this.counts[decision === 'omit' ? 'omittedBlocks' : 'unchangedBlocks'] += 1;
       block.release();
       this.#options.onChange();
       return;
     }
-    // Two requests for one index must never be in flight together: the service may keep either.
-    await this.#outstanding.get(block.index);
-    this.#outstanding.set(block.index, this.#send(block));
+    this.#outstanding.set(block.index, this.#send(block, decision));
     while (this.#isFull && this.#failure === undefined) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     this.#throwIfFailed();
+    await this.#options.records.whenReady();
   }
 
   /**
-   * Resolves when every block taken has been acknowledged.
+   * Resolves when every block taken has been acknowledged, and no other will come.
    * @throws the failure that stopped the pipeline, after every request has ended.
    */
   async drain(): Promise<void> {
     this.#options.onTail();
+    await this.settle();
+  }
+
+  /** As {@link drain}, when others may come. */
+  async settle(): Promise<void> {
     await Promise.all(this.#outstanding.values());
     this.#throwIfFailed();
   }
@@ -115,16 +129,17 @@ export class UploadPipeline {
     };
   }
 
-  async #send(block: Block): Promise<void> {
-    const { transport, snapshotId, acknowledged } = this.#options;
+  async #send(block: Block, decision: 'send' | 'resend'): Promise<void> {
+    const { transport, snapshotId, records } = this.#options;
     const { index: blockIndex, data, digest } = block;
     const onAdmitted = this.#wait();
     try {
+      if (decision === 'resend') await records.doubt(blockIndex);
       await transport.putSnapshotBlock(
         { snapshotId, blockIndex, data, digest },
         { signal: this.#stop.signal, onAdmitted },
       );
-      acknowledged.record(blockIndex, digest);
+      records.record(blockIndex, digest);
       this.counts.blocksSent += 1;
     } catch (error) {
       if (this.#fail(error)) this.#options.onFailure(error as Error);

@@ -39,8 +39,8 @@ export function describeRequest(snapshotId: string): WireRequest {
  * @throws {TransportError} when the answer has it not: whatever answered is not EC2.
  */
 export function readDescription(document: unknown, snapshotId: string): SnapshotDescription {
-  const { item } =
-    (document as DescribedSnapshots).DescribeSnapshotsResponse?.snapshotSet || ({} as SnapshotSet);
+  const set = (document as DescribedSnapshots).DescribeSnapshotsResponse?.snapshotSet;
+  const item = typeof set === 'object' ? set.item : undefined;
   if (item?.snapshotId !== snapshotId || item.status === undefined) {
     throw new TransportError(`DescribeSnapshots did not tell of ${snapshotId}`, { snapshotId });
   }

@@ -14,6 +14,7 @@ function progressAt(elapsedMs: number, mibDone: number, fields: Partial<Progress
     blocksTransferred: mibDone * 2,
     zeroBlocks: 0,
     omittedBlocks: 0,
+    unchangedBlocks: 0,
     inFlight: 64,
     retries: 0,
     elapsedMs,

@@ -26,6 +26,9 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_TRANSPORT: 1,
     ERR_EBS_INTEGRITY: 1,
     ERR_EBS_SNAPSHOT_FAILED: 1,
+    ERR_EBS_SNAPSHOT_DELETED: 1,
+    ERR_EBS_SNAPSHOT_EXPIRED: 1,
+    ERR_EBS_SNAPSHOT_SEALED: 1,
     ERR_EBS_UNCONFIRMED: 3,
     ERR_EBS_OMIT_REFUSED: 2,
     ERR_EBS_MANIFEST_OPEN: 2,
@@ -34,6 +37,7 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_MANIFEST_FOREIGN: 2,
     ERR_EBS_MANIFEST_DAMAGED: 1,
     ERR_EBS_MANIFEST_MISMATCH: 2,
+    ERR_EBS_MANIFEST_DOUBTFUL: 1,
     ERR_EBS_MANIFEST_IO: 1,
     ERR_EBS_ENGINE: 1,
   });
@@ -87,10 +91,23 @@ it('carries on what a program may want', () => {
 
 it('tells accepted and unconfirmed apart from failed', () => {
   const cause = new CompletionError('ERR_EBS_UNCONFIRMED', 'snap-1 was accepted');
-  const error = new UnfinishedUpload(cause, 'snap-1', 'was accepted');
+  const remains = { snapshotId: 'snap-1', state: 'was accepted', resumeCommand: undefined };
+  const error = new UnfinishedUpload(cause, remains);
   const report = reportFailure(error, UPLOAD);
   expect(report.exitCode).toBe(3);
   expect(report.fields).toMatchObject({ snapshotId: 'snap-1', remains: 'was accepted' });
+});
+
+it.each([
+  ['ERR_EBS_TRANSPORT', 5],
+  ['ERR_EBS_ACCESS', 7],
+])('tells how to go on after %s', (code, exitCode) => {
+  const remains = { snapshotId: undefined, state: '', resumeCommand: 'ebs-snapshot upload …' };
+  const error = new UnfinishedUpload(coded(new Error('no'), code), remains);
+  const report = reportFailure(error, UPLOAD);
+  expect(report.exitCode).toBe(exitCode);
+  expect(report.fields).toEqual({ resumeCommand: 'ebs-snapshot upload …' });
+  expect(reportStop('SIGINT', error)).toMatchObject({ exitCode: 5, fields: report.fields });
 });
 
 it('ends with the number of the signal, whatever failed after it', () => {

@@ -5,27 +5,13 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
-import { GetSnapshotBlockCommand, ListSnapshotBlocksCommand } from '@aws-sdk/client-ebs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { toBase64, ZERO_BLOCK_DIGEST } from '../../src/base/digest.ts';
 import { BLOCK_SIZE, BlockReader, SnapshotWriter, type Progress } from '../../src/index.ts';
 import { chunksOf, diskOf, expectedPuts } from '../support/disk-content.ts';
-import { startLocalService, type LocalService } from '../support/local-service.ts';
+import { startLocalService } from '../support/local-service.ts';
+import { readBack } from '../support/read-back.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-/** Reads the first blocks of a snapshot back with the plain SDK; absent blocks are zeros. */
-async function readBack({ client }: LocalService, snapshotId = '', blocks = 16): Promise<Buffer> {
-  const volume = Buffer.alloc(blocks * BLOCK_SIZE);
-  const list = await client.send(new ListSnapshotBlocksCommand({ SnapshotId: snapshotId }));
-  for (const { BlockIndex = 0, BlockToken } of list.Blocks ?? []) {
-    if (BlockIndex >= blocks) break;
-    const command = { SnapshotId: snapshotId, BlockIndex, BlockToken };
-    const { BlockData } = await client.send(new GetSnapshotBlockCommand(command));
-    const data = await BlockData?.transformToByteArray();
-    if (data !== undefined) volume.set(data, BlockIndex * BLOCK_SIZE);
-  }
-  return volume;
-}
 
 describe('bytes of any chunking', () => {
   test.each([1000, 65_536, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE + 7])(

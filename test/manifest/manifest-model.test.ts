@@ -83,6 +83,7 @@ it('hands all digests down to a child, and tells them from its own', async () =>
   expect(child.facts.base).toEqual({
     snapshotId: 'snap-parent',
     manifestId: base.id,
+    absentIsZero: true,
     isInherited: true,
   });
   child.record(3, digestNumber(-3));

@@ -1,4 +1,5 @@
 import {
+  BLOCK_SIZE,
   uploadSnapshot,
   type SnapshotResult,
   type UploadEvents,
@@ -55,8 +56,10 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
       }),
     );
   } catch (error) {
-    if (snapshotId === undefined) throw error;
-    throw new UnfinishedUpload(error, snapshotId, remainsOf(error, flags));
+    const resumeCommand = isResumable(error) ? resumeCommandOf(context) : undefined;
+    if (snapshotId === undefined && resumeCommand === undefined) throw error;
+    const state = stateLeft(error, flags);
+    throw new UnfinishedUpload(error, { snapshotId, state, resumeCommand });
   } finally {
     // An upload that fails early leaves stdin unread, and an open pipe would keep the process waiting.
     if (source === '-') stdin.destroy();
@@ -81,6 +84,9 @@ function toOptions(flags: Flags): Partial<UploadOptions> {
     zeroBlocks: flags.zeroBlocks,
     waitUntil: flags.wait,
     onFailure: flags.onFailure,
+    manifest: flags.manifest,
+    resume: flags.resume,
+    base: flags.base,
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,
     maxInFlightBytes: flags.memory,
@@ -105,9 +111,26 @@ function announce(answer: UploadEvents['snapshot'], { output }: Context): void {
   output.message(`snapshot ${answer.SnapshotId} started, ${answer.VolumeSize ?? 0} GiB`);
 }
 
+function isResumable(error: unknown): boolean {
+  return (error as { resumable?: boolean } | undefined)?.resumable === true;
+}
+
+/** The same command, to be pasted into a shell, with the flag that makes it go on. */
+function resumeCommandOf({ commandLine }: Context): string {
+  const words = commandLine.includes('--resume') ? commandLine : [...commandLine, '--resume'];
+  return ['ebs-snapshot', ...words].map(quote).join(' ');
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 /** What is left behind, and until when. */
-function remainsOf(error: unknown, flags: Flags): string {
-  const { code } = error as { code?: string };
+function stateLeft(error: unknown, flags: Flags): string {
+  const { code = '' } = error as { code?: string };
+  if (code === 'ERR_EBS_SNAPSHOT_DELETED') return 'is gone';
+  if (code === 'ERR_EBS_SNAPSHOT_SEALED') return 'is left as another completed it';
+  if (code === 'ERR_EBS_SNAPSHOT_EXPIRED') return 'is left in state error; delete it';
   if (code === 'ERR_EBS_UNCONFIRMED') return 'was accepted; do not upload again before it is known';
   if (flags.onFailure === 'delete') return 'was asked to be deleted (--on-failure delete)';
   if (code === 'ERR_EBS_SNAPSHOT_FAILED') return 'is left in state error; delete it';
@@ -117,10 +140,12 @@ function remainsOf(error: unknown, flags: Flags): string {
 
 function describe(result: SnapshotResult): string {
   const { snapshotId, status, bytesRead, bytesSent, zeroBlocks, omittedBlocks, retries } = result;
+  const { unchangedBlocks } = result;
   const parts = [
     `${formatBytes(bytesRead)} read`,
-    `${formatBytes(bytesSent)} sent in ${result.changedBlocksCount} blocks`,
+    `${formatBytes(bytesSent)} sent in ${bytesSent / BLOCK_SIZE} blocks`,
     `${zeroBlocks} blocks zero${omittedBlocks > 0 ? `, ${omittedBlocks} of them left out` : ''}`,
+    ...(unchangedBlocks > 0 ? [`${unchangedBlocks} blocks there already`] : []),
     `${retries} ${retries === 1 ? 'retry' : 'retries'}`,
     `${formatDuration(result.elapsedMs)} (${formatRate(bytesSent, result.elapsedMs)})`,
   ];

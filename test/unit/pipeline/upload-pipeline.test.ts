@@ -14,8 +14,7 @@ it('takes blocks ahead of the gate, but few', async () => {
   const pipeline = new UploadPipeline({
     transport,
     snapshotId: 'snap-0123456789abcdef0',
-    omitZeroBlocks: false,
-    acknowledged: new AcknowledgedBlocks(),
+    records: new AcknowledgedBlocks(),
     maxInFlightBytes: 256 * BLOCK_SIZE,
     onChange: () => undefined,
     onTail: () => undefined,

@@ -117,6 +117,24 @@ const BAD: Case[] = [
     options: { zeroBlocks: 'omit' },
     says: /zeroBlocks: 'omit' cannot be given together with an encrypted snapshot/,
   },
+  { name: 'resume alone', options: { resume: true }, says: /manifest must be given together with/ },
+  { name: 'empty manifest', options: { manifest: '' }, says: /manifest must be a path that is not/ },
+  {
+    name: 'base alone',
+    params: { ParentSnapshotId: SNAPSHOT },
+    options: { base: 'parent.manifest' },
+    says: /manifest must be given together with base/,
+  },
+  {
+    name: 'base without parent',
+    options: { base: 'parent.manifest', manifest: 'vol.manifest' },
+    says: /params\.ParentSnapshotId must be given together with base/,
+  },
+  {
+    name: 'deletion and manifest',
+    options: { onFailure: 'delete', manifest: 'vol.manifest' },
+    says: /onFailure: 'delete' cannot be given together with manifest/,
+  },
   { name: 'budget', options: { maxInFlightBytes: 1000 }, says: /of bytes, at least 524288/ },
   { name: 'transport', options: { transport: 'fast' }, says: /must be 'lean' or 'sdk'/ },
   ...[0, -1, Number.POSITIVE_INFINITY, Number.NaN].map((maxBytesPerSecond) => ({

@@ -18,7 +18,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 5;
+constexpr int kBindingVersion = 6;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {

@@ -127,4 +127,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 5;
+export const BINDING_VERSION = 6;

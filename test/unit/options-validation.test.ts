@@ -118,7 +118,11 @@ const BAD: Case[] = [
     says: /zeroBlocks: 'omit' cannot be given together with an encrypted snapshot/,
   },
   { name: 'resume alone', options: { resume: true }, says: /manifest must be given together with/ },
-  { name: 'empty manifest', options: { manifest: '' }, says: /manifest must be a path that is not/ },
+  {
+    name: 'empty manifest',
+    options: { manifest: '' },
+    says: /manifest must be a path that is not/,
+  },
   {
     name: 'base alone',
     params: { ParentSnapshotId: SNAPSHOT },

@@ -222,6 +222,8 @@ describe('a snapshot that meanwhile', () => {
   ])('%s by another', async (_name, excess, code) => {
     const { service, manifest, upload, uploadUntil } = await setUp(diskOf('dddddddddd'));
     const { snapshotId } = await uploadUntil(5);
+    // Requests that were dropped may still be stored.
+    await expect.poll(() => service.ebs.counters().inFlight).toBe(0);
     const { computed } = (await service.ebs.snapshotReport(snapshotId)) ?? {};
     await service.client.send(
       new CompleteSnapshotCommand({

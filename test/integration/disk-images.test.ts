@@ -133,7 +133,8 @@ describe('a source', () => {
       await restoreSnapshot({ client, snapshotId: child.snapshotId, target });
       const restored = await readFile(target);
       expect(restored.subarray(0, 700_000).equals(await readFile(source))).toBe(true);
-      expect(restored.subarray(700_000).every((byte) => byte === 0)).toBe(true);
+      const behind = restored.subarray(700_000);
+      expect(Buffer.alloc(behind.length).equals(behind)).toBe(true);
       expect(requests('StartSnapshot')).toBe(2);
     },
   );

@@ -1,3 +1,4 @@
+import type { Connection } from './connection.ts';
 import type { Progress, ThrottleEvent, WindowEvent } from './events.ts';
 import type { Limits } from './options.ts';
 import type { Brake } from './pipeline/limiter.ts';
@@ -25,4 +26,12 @@ export interface Job {
   set limits(limits: Limits);
   /** How it stands, now. */
   readonly state: JobState;
+}
+
+/** Puts together how a job stands. */
+export function jobState(
+  progress: Progress,
+  { window, spentMs, throttles }: Pick<Connection, 'window' | 'spentMs' | 'throttles'>,
+): JobState {
+  return { progress, ...(window === undefined ? {} : { window }), spentMs, throttles };
 }

@@ -1,7 +1,7 @@
 import { blockOffset } from './base/units.ts';
 import type { Connection } from './connection.ts';
 import type { Progress } from './events.ts';
-import type { Job, JobState } from './job.ts';
+import { jobState, type Job, type JobState } from './job.ts';
 import { checkedLimits, type LimitsInForce } from './limits.ts';
 import type { Limits } from './options.ts';
 import type { DownloadPipeline } from './pipeline/download-pipeline.ts';
@@ -30,13 +30,7 @@ export class RestoreJob implements Job {
   }
 
   get state(): JobState {
-    const { window, spentMs, throttles } = this.#connection;
-    return {
-      progress: this.progress,
-      ...(window === undefined ? {} : { window }),
-      spentMs,
-      throttles,
-    };
+    return jobState(this.progress, this.#connection);
   }
 
   get elapsedMs(): number {

@@ -11,7 +11,7 @@ import { loadEngine } from './engine/load-engine.ts';
 import { holdSlot } from './engine/slot-memory.ts';
 import { zeroBlock } from './engine/zero-block.ts';
 import type { Progress, UploadEvents } from './events.ts';
-import type { Job, JobState } from './job.ts';
+import { jobState, type Job, type JobState } from './job.ts';
 import { checkedLimits, limitsOf, type LimitsInForce } from './limits.ts';
 import type { Limits, SnapshotResult, SnapshotWriterOptions } from './options.ts';
 import { validateWriterOptions } from './options-validation.ts';
@@ -183,13 +183,7 @@ export class SnapshotWriter extends Writable implements Job {
 
   /** How the upload stands, and what has kept it from being faster. */
   get state(): JobState {
-    const { window, spentMs, throttles } = this.#connection;
-    return {
-      progress: this.progress,
-      ...(window === undefined ? {} : { window }),
-      spentMs,
-      throttles,
-    };
+    return jobState(this.progress, this.#connection);
   }
 
   /**

@@ -1,7 +1,6 @@
 import { constants, open, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
 import { ManifestError, type ErrorCode } from '../base/errors.ts';
+import { systemReason } from '../base/system-reason.ts';
 
 /** The file of a manifest: positioned reads and writes that are whole or fail, and say where. */
 export interface ManifestFile {
@@ -113,19 +112,6 @@ export class HandleFile implements ManifestFile {
   }
 }
 
-/** Makes the name of a new file durable too: syncing a file does not sync the folder that names it (fsync(2)). */
-export async function syncFolderOf(path: string): Promise<void> {
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } catch (error) {
-    // Some file systems cannot sync a folder and say so.
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
-  } finally {
-    await folder.close();
-  }
-}
-
 /** Makes a system call's failure a ManifestError with path, errno and syscall. */
 export function manifestFailure(
   error: unknown,
@@ -138,10 +124,8 @@ export function manifestFailure(
   },
 ): ManifestError {
   const { code, what, path, offset } = call;
-  const { errno, syscall, message } = error as NodeJS.ErrnoException;
-  const known = errno === undefined ? undefined : getSystemErrorMap().get(errno);
-  const reason = known === undefined ? message : `${known[1]} (${known[0]})`;
-  return new ManifestError(code, `${what} failed: ${reason}`, {
+  const { errno, syscall } = error as NodeJS.ErrnoException;
+  return new ManifestError(code, `${what} failed: ${systemReason(error)}`, {
     cause: error,
     path,
     offset,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ManifestError } from '../base/errors.ts';
+import { syncFolder } from '../base/sync-folder.ts';
 import { lockFile, type TryLock } from './file-lock.ts';
 import { mendHeader, readHeader, writeHeader } from './header-copies.ts';
 import { encodeHeader, type Header } from './header.ts';
@@ -10,7 +12,6 @@ import {
   HandleFile,
   manifestFailure,
   openHandle,
-  syncFolderOf,
   type ManifestFile,
   type OpenMode,
 } from './manifest-file.ts';
@@ -103,7 +104,7 @@ async function create(file: ManifestFile, header: Header): Promise<OpenedManifes
   await file.resize(fileSizeOf(header.facts));
   await writeHeader(file, header);
   await writeHolder(file);
-  await syncFolderOf(file.path);
+  await syncFolder(dirname(file.path));
   const segments = SegmentMap.empty(header.manifestId);
   return { file, header, segments, isWritable: true, isNew: true };
 }

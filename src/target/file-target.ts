@@ -1,6 +1,7 @@
 import { access, constants, lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TargetError } from '../base/errors.ts';
+import { syncFolder } from '../base/sync-folder.ts';
 import { HandleTarget } from './handle-target.ts';
 import { openFailure, targetFailure } from './system-failure.ts';
 import type { Target, TargetPlan } from './target.ts';
@@ -81,19 +82,6 @@ async function resize(
     const failure = targetFailure(error, { code: 'ERR_EBS_TARGET_WRITE', what, path });
     await target.abort(failure);
     throw failure;
-  }
-}
-
-/** Makes the new name durable too: syncing a file does not sync the folder that names it (fsync(2)). */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } catch (error) {
-    // Some file systems cannot sync a folder and say so; the file itself is on the disk by now.
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
-  } finally {
-    await folder.close();
   }
 }
 

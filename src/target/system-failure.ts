@@ -1,5 +1,5 @@
-import { getSystemErrorMap } from 'node:util';
 import { TargetError, type ErrorCode } from '../base/errors.ts';
+import { systemReason } from '../base/system-reason.ts';
 
 /** What is known of a system call that failed. */
 export interface FailedCall {
@@ -15,7 +15,7 @@ export interface FailedCall {
 export function targetFailure(error: unknown, call: FailedCall): TargetError {
   const { code, what, path, offset } = call;
   const { errno, syscall } = error as NodeJS.ErrnoException;
-  return new TargetError(code, `${what} failed: ${reasonOf(error)}`, {
+  return new TargetError(code, `${what} failed: ${systemReason(error)}`, {
     cause: error,
     path,
     offset,
@@ -28,11 +28,4 @@ export function targetFailure(error: unknown, call: FailedCall): TargetError {
 export function openFailure(error: unknown, path: string): TargetError {
   const what = `opening "${path}" for writing`;
   return targetFailure(error, { code: 'ERR_EBS_TARGET_OPEN', what, path });
-}
-
-/** The system's text for the errno and its name, as `no space left on device (ENOSPC)`. */
-function reasonOf(error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException;
-  const known = errno === undefined ? undefined : getSystemErrorMap().get(errno);
-  return known === undefined ? message : `${known[1]} (${known[0]})`;
 }

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { SnapshotStore } from '../../src/local-server/snapshot-store.ts';
-import type { SnapshotRecord } from '../../src/local-server/snapshot-record.ts';
+import { recordOf } from '../support/snapshot-record.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { row } from './contract-rows.ts';
 import {
@@ -329,7 +329,7 @@ describe('section 3: members and circumstances', () => {
 
   test(row('3 two Puts of one index in flight', 'one at a time is taken'), async () => {
     const store = await SnapshotStore.open(await temporaryFolder());
-    await store.create(recordOf('snap-0123456789abcdef1'));
+    await store.create(recordOf('snap-0123456789abcdef1', { volumeSizeGiB: 1 }));
     const snapshot = store.find('snap-0123456789abcdef1', 'us-east-1');
     if (snapshot === undefined) throw new Error('not found');
     const put = (byte: number): Promise<string> =>
@@ -424,26 +424,4 @@ function aggregate(...blocks: readonly Buffer[]): Parameters<typeof service.comp
 
 function digestBytes(byte: number): Buffer {
   return Buffer.from(digestOf(block(byte)), 'base64');
-}
-
-/** An open snapshot as the store keeps it. */
-function recordOf(snapshotId: string): SnapshotRecord {
-  return {
-    snapshotId,
-    region: 'us-east-1',
-    ownerId: '111122223333',
-    volumeSizeGiB: 1,
-    description: null,
-    parentSnapshotId: null,
-    lineage: snapshotId,
-    tags: [],
-    encrypted: false,
-    kmsKeyArn: null,
-    startTimeMs: 0,
-    timeoutMinutes: 60,
-    lastActivityMs: 0,
-    seal: null,
-    verdict: null,
-    isDeleted: false,
-  };
 }

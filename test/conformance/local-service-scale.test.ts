@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { EBSClient, ListSnapshotBlocksCommand } from '@aws-sdk/client-ebs';
 import { DEFAULT_LOCAL_CREDENTIALS } from '../../src/local.ts';
-import type { SnapshotRecord } from '../../src/local-server/snapshot-record.ts';
 import { SnapshotStore } from '../../src/local-server/snapshot-store.ts';
 import { startCommand } from '../support/command.ts';
 import { CAN_WATCH_PROCESSES, peakResidentBytes } from '../support/serve-process.ts';
 import { signHeaders } from '../support/sign-request.ts';
+import { recordOf } from '../support/snapshot-record.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { BLOCK_SIZE } from './local-service-client.ts';
 
@@ -66,25 +66,7 @@ function indexOf(i: number): number {
 
 async function create(store: SnapshotStore): Promise<string> {
   const snapshotId = store.newSnapshotId();
-  const record: SnapshotRecord = {
-    snapshotId,
-    region: 'us-east-1',
-    ownerId: '111122223333',
-    volumeSizeGiB: 65_536,
-    description: null,
-    parentSnapshotId: null,
-    lineage: snapshotId,
-    tags: [],
-    encrypted: false,
-    kmsKeyArn: null,
-    startTimeMs: 0,
-    timeoutMinutes: 60,
-    lastActivityMs: 0,
-    seal: null,
-    verdict: null,
-    isDeleted: false,
-  };
-  await store.create(record);
+  await store.create(recordOf(snapshotId));
   return snapshotId;
 }
 

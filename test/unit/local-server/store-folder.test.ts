@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { recordOf } from '../../support/snapshot-record.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import type { SnapshotRecord } from '../../../src/local-server/snapshot-record.ts';
 import { SnapshotStore, type StoredSnapshot } from '../../../src/local-server/snapshot-store.ts';
@@ -20,25 +21,7 @@ async function create(
   fields: Partial<SnapshotRecord> = {},
 ): Promise<StoredSnapshot> {
   const snapshotId = store.newSnapshotId();
-  await store.create({
-    snapshotId,
-    region: REGION,
-    ownerId: '111122223333',
-    volumeSizeGiB: 65_536,
-    description: null,
-    parentSnapshotId: null,
-    lineage: snapshotId,
-    tags: [],
-    encrypted: false,
-    kmsKeyArn: null,
-    startTimeMs: 0,
-    timeoutMinutes: 60,
-    lastActivityMs: 0,
-    seal: null,
-    verdict: null,
-    isDeleted: false,
-    ...fields,
-  });
+  await store.create(recordOf(snapshotId, fields));
   const snapshot = store.find(snapshotId, REGION);
   if (snapshot === undefined) throw new Error('not found');
   return snapshot;

@@ -1,14 +1,14 @@
 /**
- * Random static paths. All seeds up to 1160 are spent. On fresh ones, each set of 120 measured once, 118, 116, 115,
- * 118, 118, 117, 120 and 118 reached 97 %, each followed by a change. The last of them, 1041 to 1160, had the worst path
- * of all: 83.7 % (seed 1150, long and limited by the service's capacity), which is still to be understood. Whoever tunes
- * again must measure on new seeds, and add them here.
+ * Random static paths. All seeds up to 1280 are spent. On fresh ones, each set of 120 measured once, 118, 116, 115,
+ * 118, 118, 117, 120, 118 and 119 reached 97 %; the worst of the last set, 1161 to 1280, 94.9 %. Whoever tunes again must
+ * measure on new seeds, and add them here.
  */
 import { expect, test } from 'vitest';
 import { randomScenario } from './random-path.ts';
 import { simulate } from './simulate.ts';
 
-const FIRST_SEED = 921;
+/** The path that swung most about its aim: 84 % when a step did not wait for a round trip. */
+const FIRST_SEED = 1150;
 const isWhole = process.env.SIMULATION === 'whole';
 const COUNT = isWhole ? 120 : 12;
 /** Paths on which less than 97 % may be reached, and the least that may be reached on any. */

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
-import { BLOCK_SIZE } from './base/constants.ts';
-import { toBase64 } from './base/digest.ts';
-import { abortError, ServiceError, SnapshotError, SourceError } from './base/errors.ts';
+import { abortError, SourceError } from './base/errors.ts';
 import { volumeBlockCount } from './base/units.ts';
+import { clearBehind } from './clear-behind.ts';
 import { connect, type Connection } from './connection.ts';
+import { destroyOnAbort } from './destroy-on-abort.ts';
 import { BlockAssembler } from './engine/block-assembler.ts';
 import { BlockPool } from './engine/block-pool.ts';
 import { loadEngine } from './engine/load-engine.ts';
@@ -17,28 +16,19 @@ import type { Limits, SnapshotResult, SnapshotWriterOptions } from './options.ts
 import { validateWriterOptions } from './options-validation.ts';
 import { AcknowledgedBlocks } from './pipeline/acknowledged-blocks.ts';
 import { BlockIntake, type BlockInput } from './pipeline/block-intake.ts';
-import { failedError, waitUntilReadable } from './pipeline/completion.ts';
+import { completeSnapshot, type CompletionState } from './pipeline/completion.ts';
 import { ProgressThrottle } from './pipeline/progress.ts';
 import { UploadPipeline } from './pipeline/upload-pipeline.ts';
 import type { UploadRecords } from './pipeline/upload-records.ts';
-import { isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
+import { endUpload } from './upload-ending.ts';
 import { UploadManifest, type UploadSource } from './upload-manifest.ts';
+import { uploadProgress } from './upload-progress.ts';
+import { uploadResult } from './upload-result.ts';
+import { refuseOmissionIfEncrypted, startSnapshot } from './upload-start.ts';
 
 /** Chunks or blocks that the stream itself holds beside the budget. */
 const HIGH_WATER_MARK = 8;
-
-/** Milliseconds that the deletion of an unfinished snapshot, or a last question, may take, repeats included. */
-const LAST_CALL_MS_MAX = 10_000;
-
-/** Failures after which there is no snapshot to go on with. */
-const FINAL_CODES: ReadonlySet<string | undefined> = new Set([
-  'ERR_EBS_SNAPSHOT_DELETED',
-  'ERR_EBS_SNAPSHOT_EXPIRED',
-  'ERR_EBS_SNAPSHOT_FAILED',
-  'ERR_EBS_SNAPSHOT_SEALED',
-  'ERR_EBS_OMIT_REFUSED',
-]);
 
 /** The events of a SnapshotWriter beside those of every Writable. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- types Node's untyped event methods.
@@ -84,7 +74,8 @@ export class SnapshotWriter extends Writable implements Job {
   readonly #startedAtMs: number;
   readonly #outcome: Promise<SnapshotResult>;
   #settle!: { resolve: (result: SnapshotResult) => void; reject: (error: Error) => void };
-  #detach: () => void = () => undefined;
+  /** Makes the caller's signal forget this writer. */
+  readonly #detach: () => void;
   /** What `#start` comes to, once it has been called. */
   #starting: Promise<UploadPipeline> | undefined;
   #snapshot: StartSnapshotAnswer | undefined;
@@ -129,7 +120,7 @@ export class SnapshotWriter extends Writable implements Job {
     );
     this.#outcome = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#outcome.catch(() => undefined);
-    this.#obey(options.signal);
+    this.#detach = destroyOnAbort(this, options.signal);
   }
 
   /** StartSnapshot's answer; undefined until the event `snapshot`. */
@@ -144,28 +135,12 @@ export class SnapshotWriter extends Writable implements Job {
 
   /** How far the upload has come, now. */
   get progress(): Progress {
-    const {
-      blocksSent = 0,
-      zeroBlocks = 0,
-      omittedBlocks = 0,
-      unchangedBlocks = 0,
-    } = this.#pipeline?.counts ?? {};
-    const { sourceSizeBytes: bytesTotal } = this.#options;
-    const bytesDone = (blocksSent + omittedBlocks + unchangedBlocks) * BLOCK_SIZE;
-    const { window } = this.#connection;
-    return {
-      bytesDone: Math.min(bytesDone, bytesTotal ?? bytesDone),
-      ...(bytesTotal === undefined ? {} : { bytesTotal }),
-      bytesTransferred: blocksSent * BLOCK_SIZE,
-      blocksTransferred: blocksSent,
-      zeroBlocks,
-      omittedBlocks,
-      unchangedBlocks,
-      inFlight: window?.inFlight ?? 0,
-      ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
-      retries: this.#connection.retries,
-      elapsedMs: this.#connection.clock.now() - this.#startedAtMs,
-    };
+    return uploadProgress({
+      counts: this.#pipeline?.counts,
+      bytesTotal: this.#options.sourceSizeBytes,
+      startedAtMs: this.#startedAtMs,
+      connection: this.#connection,
+    });
   }
 
   /** The caps in force; see {@link Job.limits} for what assigning does. */
@@ -257,25 +232,9 @@ export class SnapshotWriter extends Writable implements Job {
     return volumeBlockCount(this.#options.params.VolumeSize ?? 0);
   }
 
-  #obey(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const onAbort = (): void => void this.destroy(abortError(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.#detach = () => signal.removeEventListener('abort', onAbort);
-    // In the next tick, so that a pipeline still gets to hear the reason.
-    if (signal.aborted) process.nextTick(onAbort);
-  }
-
   async #take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
     if (await this.isSealed()) return (chunk as Partial<BlockInput>).release?.();
-    if (typeof chunk === 'string') return this.#intake.takeBytes(Buffer.from(chunk, encoding));
-    if (chunk instanceof Uint8Array) return this.#intake.takeBytes(chunk);
-    if (chunk instanceof ArrayBuffer) return this.#intake.takeBytes(new Uint8Array(chunk));
-    if (ArrayBuffer.isView(chunk)) {
-      const { buffer, byteOffset, byteLength } = chunk;
-      return this.#intake.takeBytes(new Uint8Array(buffer, byteOffset, byteLength));
-    }
-    return this.#intake.takeBlock(chunk as BlockInput);
+    return this.#intake.take(chunk, encoding);
   }
 
   /** The pipeline, once StartSnapshot has been answered. */
@@ -308,10 +267,12 @@ export class SnapshotWriter extends Writable implements Job {
   async #start(): Promise<UploadPipeline> {
     const manifest = await this.#openManifest();
     const { transport } = this.#connection;
-    const snapshot = await this.#startSnapshot(manifest);
+    const { params } = this.#options;
+    const { signal } = this.#stop;
+    const snapshot = await startSnapshot({ params, manifest, transport, signal });
     this.#snapshot = snapshot;
     this.emit('snapshot', snapshot);
-    this.#refuseOmissionIfEncrypted(snapshot);
+    refuseOmissionIfEncrypted(snapshot, this.#options);
     await manifest?.started(snapshot);
     this.#pipeline = new UploadPipeline({
       transport,
@@ -328,40 +289,6 @@ export class SnapshotWriter extends Writable implements Job {
     return this.#pipeline;
   }
 
-  /** Starts the snapshot, or finds the one that an earlier run has started. */
-  async #startSnapshot(manifest: UploadManifest | undefined): Promise<StartSnapshotAnswer> {
-    const { params } = this.#options;
-    const { transport } = this.#connection;
-    const known = manifest?.answer;
-    if (known !== undefined) {
-      transport.expectVisibilityLag(Date.now() - (known.StartTime?.getTime() ?? 0));
-      return known;
-    }
-    // Without a token a lost answer would leave a pending snapshot behind for each attempt.
-    const request = manifest?.startRequest ?? {
-      ...params,
-      ClientToken: params.ClientToken ?? randomUUID(),
-    };
-    try {
-      const snapshot = await transport.startSnapshot(request, { signal: this.#stop.signal });
-      transport.expectVisibilityLag();
-      return snapshot;
-    } catch (error) {
-      if (error instanceof ServiceError && !error.retryable) manifest?.startRefused();
-      throw error;
-    }
-  }
-
-  /** The account may encrypt by default, which only the answer tells; absent blocks would then read as noise. */
-  #refuseOmissionIfEncrypted({ KmsKeyArn, SnapshotId }: StartSnapshotAnswer): void {
-    if (this.#options.zeroBlocks !== 'omit' || !KmsKeyArn) return;
-    throw new SnapshotError(
-      'ERR_EBS_OMIT_REFUSED',
-      `${SnapshotId} is encrypted by the account's default, so zero blocks cannot be omitted`,
-      { snapshotId: SnapshotId },
-    );
-  }
-
   async #finish(): Promise<SnapshotResult> {
     const { params, waitUntil = 'completed' } = this.#options;
     const { transport, clock } = this.#connection;
@@ -369,31 +296,17 @@ export class SnapshotWriter extends Writable implements Job {
     await this.#started();
     const request = { snapshotId: this.snapshotId ?? '', ...(await this.#records.summary()) };
     const { signal } = this.#stop;
-    await this.#manifest?.advance('completing');
-    const status = await transport.completeSnapshot(request, { signal });
-    this.#isAccepted = true;
-    if (status === 'error') throw failedError(request);
-    await this.#manifest?.advance('accepted');
-    if (waitUntil === 'completed') {
-      await waitUntilReadable(request, { transport, clock, signal });
-      await this.#manifest?.advance('completed');
-    }
-    const { bytesTransferred, zeroBlocks, omittedBlocks, unchangedBlocks, retries, elapsedMs } =
-      this.progress;
-    return {
-      snapshotId: request.snapshotId,
-      status: waitUntil === 'completed' ? 'completed' : 'pending',
-      volumeSizeGiB: params.VolumeSize ?? 0,
-      changedBlocksCount: request.changedBlocksCount,
-      checksum: toBase64(request.aggregateDigest),
-      bytesRead: this.#intake.bytesTaken,
-      bytesSent: bytesTransferred,
-      zeroBlocks,
-      omittedBlocks,
-      unchangedBlocks,
-      retries,
-      elapsedMs,
+    const onState = async (state: CompletionState): Promise<void> => {
+      if (state === 'accepted') this.#isAccepted = true;
+      await this.#manifest?.advance(state);
     };
+    await completeSnapshot(request, { transport, clock, signal, waitUntil, onState });
+    return uploadResult(request, {
+      volumeSizeGiB: params.VolumeSize ?? 0,
+      waitUntil,
+      bytesRead: this.#intake.bytesTaken,
+      progress: this.progress,
+    });
   }
 
   /** Sends what is left of the source, and what must follow it, until all of it is acknowledged. */
@@ -406,93 +319,30 @@ export class SnapshotWriter extends Writable implements Job {
       throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
     }
     const pipeline = await this.#started();
-    if (this.coversVolume) await this.#clearBehind(pipeline);
+    if (this.coversVolume) {
+      await clearBehind(pipeline, {
+        firstBlock: this.#intake.blocksTaken,
+        endBlock: this.#blockCount,
+        hasParent: this.#options.params.ParentSnapshotId !== undefined,
+        manifest: this.#manifest,
+      });
+    }
     await pipeline.drain();
   }
 
-  /** What stands for the whole volume is followed by zeros: neither the parent's data nor an earlier run's may show. */
-  async #clearBehind(pipeline: UploadPipeline): Promise<void> {
-    const { blocksTaken } = this.#intake;
-    if (this.#options.params.ParentSnapshotId !== undefined) {
-      for (let index = blocksTaken; index < this.#blockCount; index += 1) {
-        await pipeline.put(zeroBlock(index, 'hole'));
-      }
-    } else if (this.#manifest !== undefined) {
-      await pipeline.settle();
-      for await (const index of this.#manifest.sentFrom(blocksTaken)) {
-        await pipeline.put(zeroBlock(index, 'hole'));
-      }
-    }
-  }
-
-  /** Returns the failure as it is to be told. */
+  /** Ends what is under way, and returns the failure as it is to be told. */
   async #close(failure: Error | null): Promise<Error | null> {
-    const { transport } = this.#connection;
     // The answer to StartSnapshot may have come in the very moment of the abort.
     await this.#starting?.catch(() => undefined);
     await this.#opening?.catch(() => undefined);
     await this.#pipeline?.stop(failure ?? abortError());
     this.#pool.retire();
-    const { snapshotId } = this;
-    const told = failure === null ? null : await this.#explain(failure);
-    if (told instanceof SnapshotError) told.snapshotId ??= snapshotId;
-    if (told !== null && snapshotId !== undefined && this.#mayDelete(told)) {
-      // The failure that led here is the one to report; it names the snapshot that may be left behind.
-      await this.#lastCall((signal) => transport.deleteSnapshot({ snapshotId }, { signal })).catch(
-        () => undefined,
-      );
-    }
-    await this.#closeManifest(told);
-    await transport.close();
-    return told;
-  }
-
-  /** Looks what became of a snapshot that can take nothing more; only who would go on with it needs to know. */
-  async #explain(failure: Error): Promise<Error> {
-    const { snapshotId } = this;
-    const { transport } = this.#connection;
-    if (this.#manifest === undefined || snapshotId === undefined) return failure;
-    if (!isEndOfSnapshot(failure)) return failure;
-    const describe = (): ReturnType<typeof transport.describeSnapshot> =>
-      this.#lastCall((signal) => transport.describeSnapshot({ snapshotId }, { signal }));
-    return tellFate(failure, { snapshotId, describe });
-  }
-
-  /** Leaves the manifest as the next run needs it, and says in the failure whether there can be one. */
-  async #closeManifest(failure: Error | null): Promise<void> {
-    const manifest = this.#manifest;
-    if (manifest === undefined) return;
-    const { code } = (failure ?? {}) as { code?: string };
-    const isOver = FINAL_CODES.has(code);
-    const isOurs = failure instanceof SnapshotError || failure?.name === 'AbortError';
-    if (isOurs && !isOver && manifest.isResumable) Object.assign(failure, { resumable: true });
-    try {
-      if (code === 'ERR_EBS_SNAPSHOT_FAILED') await manifest.advance('failed');
-      await manifest.close();
-    } catch {
-      // What could not be written is sent again; a failure before this one is the one to tell, and a result stays true.
-    }
-  }
-
-  /** Makes one more call for a limited time: whoever has stopped the writer waits for it to close. */
-  async #lastCall<Result>(call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    const calling = new AbortController();
-    const limit = new AbortController();
-    this.#connection.clock.sleep(LAST_CALL_MS_MAX, limit.signal).then(
-      () => calling.abort(),
-      () => undefined,
-    );
-    try {
-      return await call(calling.signal);
-    } finally {
-      limit.abort();
-    }
-  }
-
-  /** An accepted snapshot may well be good, whatever stopped the waiting; one that the service failed is not. */
-  #mayDelete(failure: Error): boolean {
-    if (this.#options.onFailure !== 'delete') return false;
-    const { code } = failure as { code?: string };
-    return !this.#isAccepted || code === 'ERR_EBS_SNAPSHOT_FAILED';
+    return endUpload(failure, {
+      connection: this.#connection,
+      manifest: this.#manifest,
+      snapshotId: this.snapshotId,
+      isAccepted: this.#isAccepted,
+      onFailure: this.#options.onFailure ?? 'keep',
+    });
   }
 }

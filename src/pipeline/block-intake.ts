@@ -66,6 +66,18 @@ export class BlockIntake {
       : this.#blocksTaken * BLOCK_SIZE;
   }
 
+  /** Takes whatever a Writable is handed: bytes in any of their forms, or a block. */
+  async take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
+    if (typeof chunk === 'string') return this.takeBytes(Buffer.from(chunk, encoding));
+    if (chunk instanceof Uint8Array) return this.takeBytes(chunk);
+    if (chunk instanceof ArrayBuffer) return this.takeBytes(new Uint8Array(chunk));
+    if (ArrayBuffer.isView(chunk)) {
+      const { buffer, byteOffset, byteLength } = chunk;
+      return this.takeBytes(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    return this.takeBlock(chunk as BlockInput);
+  }
+
   /**
    * Takes a chunk of any length; resolves when it has been copied into buffers.
    * @throws {SourceError} ERR_EBS_SOURCE_SIZE past the end of the volume.

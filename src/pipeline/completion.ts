@@ -13,6 +13,34 @@ export interface CompletionOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** How far a snapshot's end has come. `completing`: it is about to be asked for; `completed`: it is readable. */
+export type CompletionState = 'completing' | 'accepted' | 'completed';
+
+/** How a snapshot is completed. */
+export interface CompleteOptions extends CompletionOptions {
+  readonly waitUntil: 'accepted' | 'completed';
+  /** Waited for before the next step is taken. */
+  readonly onState: (state: CompletionState) => Promise<void>;
+}
+
+/**
+ * Completes a snapshot, and waits until it can be read unless told otherwise.
+ * @throws {CompletionError} ERR_EBS_SNAPSHOT_FAILED, ERR_EBS_UNCONFIRMED; or what the service refused it with.
+ */
+export async function completeSnapshot(
+  request: CompleteSnapshotRequest,
+  options: CompleteOptions,
+): Promise<void> {
+  const { transport, signal, waitUntil, onState } = options;
+  await onState('completing');
+  const status = await transport.completeSnapshot(request, { signal });
+  if (status === 'error') throw failedError(request);
+  await onState('accepted');
+  if (waitUntil === 'accepted') return;
+  await waitUntilReadable(request, options);
+  await onState('completed');
+}
+
 /**
  * Waits until an accepted snapshot is completed and readable. A 202 alone is not success: count and checksum are judged
  * afterwards. Asks by repeating CompleteSnapshot, which tells the state without EC2 permissions, then by listing, since
@@ -20,7 +48,7 @@ export interface CompletionOptions {
  * @throws {CompletionError} ERR_EBS_SNAPSHOT_FAILED when the service failed the snapshot; ERR_EBS_UNCONFIRMED when its
  * state cannot be learned.
  */
-export async function waitUntilReadable(
+async function waitUntilReadable(
   request: CompleteSnapshotRequest,
   options: CompletionOptions,
 ): Promise<void> {
@@ -53,7 +81,7 @@ async function waitUntilCompleted(
 }
 
 /** Makes the error of a snapshot that CompleteSnapshot says is in error. */
-export function failedError(request: CompleteSnapshotRequest): CompletionError {
+function failedError(request: CompleteSnapshotRequest): CompletionError {
   const { snapshotId, changedBlocksCount } = request;
   const message = `${snapshotId} was accepted with ${changedBlocksCount} blocks, then failed by the service`;
   return new CompletionError('ERR_EBS_SNAPSHOT_FAILED', message, { snapshotId });

@@ -1,0 +1,35 @@
+import { toBase64 } from './base/digest.ts';
+import type { Progress } from './events.ts';
+import type { SnapshotResult } from './options.ts';
+import type { CompleteSnapshotRequest } from './transport/transport.ts';
+
+/** What an upload has done, when all of it is done. */
+export interface FinishedUpload {
+  readonly volumeSizeGiB: number;
+  readonly waitUntil: 'accepted' | 'completed';
+  readonly bytesRead: number;
+  /** The last of it. */
+  readonly progress: Progress;
+}
+
+/** Tells what an upload came to: `request` is what CompleteSnapshot was told. */
+export function uploadResult(
+  { snapshotId, changedBlocksCount, aggregateDigest }: CompleteSnapshotRequest,
+  { volumeSizeGiB, waitUntil, bytesRead, progress }: FinishedUpload,
+): SnapshotResult {
+  const { bytesTransferred, zeroBlocks, omittedBlocks, unchangedBlocks } = progress;
+  return {
+    snapshotId,
+    status: waitUntil === 'completed' ? 'completed' : 'pending',
+    volumeSizeGiB,
+    changedBlocksCount,
+    checksum: toBase64(aggregateDigest),
+    bytesRead,
+    bytesSent: bytesTransferred,
+    zeroBlocks,
+    omittedBlocks,
+    unchangedBlocks,
+    retries: progress.retries,
+    elapsedMs: progress.elapsedMs,
+  };
+}

@@ -36,6 +36,7 @@ export type {
   Limits,
   RestoreOptions,
   RestoreResult,
+  SnapshotFileOptions,
   SnapshotReaderOptions,
   SnapshotResult,
   SnapshotWriterOptions,
@@ -45,6 +46,7 @@ export type {
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
 export { restoreSnapshot } from './restore.ts';
+export { SnapshotFile } from './snapshot-file.ts';
 export { SnapshotReader } from './snapshot-reader.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
 export { makeClient } from './transport/make-client.ts';

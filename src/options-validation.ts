@@ -14,6 +14,7 @@ import {
 import type {
   Limits,
   RestoreOptions,
+  SnapshotFileOptions,
   SnapshotReaderOptions,
   SnapshotWriterOptions,
   UploadOptions,
@@ -132,6 +133,17 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   checkAll(options, RESTORE, 'restoreSnapshot');
   required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
   required(options.target, 'target', 'a path or a Writable');
+}
+
+/** As {@link validateWriterOptions}, for a SnapshotFile. */
+export function validateFileOptions(options: SnapshotFileOptions): void {
+  checkAll(options, { ...JOB, snapshotId }, 'SnapshotFile');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+}
+
+/** As {@link validateWriterOptions}, for what a SnapshotFile is asked to read. */
+export function checkRead(range: { readonly offset: number; readonly length: number }): void {
+  for (const [name, value] of Object.entries(range)) BYTE_RANGE[name]?.(value, name);
 }
 
 /** As {@link validateWriterOptions}, for a SnapshotReader. */

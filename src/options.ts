@@ -108,6 +108,11 @@ export interface SnapshotReaderOptions<
   readonly absentBlocks?: 'hole' | 'omit';
 }
 
+/** Options of SnapshotFile.open; `maxInFlightBytes` holds for the blocks kept and those on their way together. */
+export interface SnapshotFileOptions extends JobOptions {
+  readonly snapshotId: string;
+}
+
 /** Options of {@link restoreSnapshot}. */
 export interface RestoreOptions extends JobOptions {
   readonly snapshotId: string;

@@ -14,6 +14,7 @@ export const CATALOGUE = {
     read: './macro/read.js',
     'main-thread': './macro/main-thread.js',
     upload: './macro/upload.js',
+    download: './macro/download.js',
     'local-service': './macro/local-service.js',
     'control-law': './macro/control-law.js',
   },

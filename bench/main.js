@@ -41,7 +41,7 @@ async function list() {
   console.log(
     '  read, upload: [--source file|loop|sparse|memory]... [--size-mib N] [--folder DIR]',
   );
-  console.log('  upload: [--scheme http|https]...');
+  console.log('  upload, download: [--scheme http|https]...');
   console.log('  main-thread, local-service: [--size-mib N] [--folder DIR]');
   console.log('  control-law: [--scenario NAME]... [--seconds N] [--trace PREFIX]');
 }

@@ -11,7 +11,14 @@ import {
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
-import type { Limits, RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
+import type {
+  Limits,
+  RestoreOptions,
+  SnapshotFileOptions,
+  SnapshotReaderOptions,
+  SnapshotWriterOptions,
+  UploadOptions,
+} from './options.ts';
 
 /** Model: SnapshotId. */
 const SNAPSHOT_ID = /^snap-[0-9a-f]{1,59}$/;
@@ -57,6 +64,24 @@ const RESTORE: Record<string, Check> = {
   force: boolean,
   target: streamOrPath('write', 'a Writable'),
   on: listeners,
+};
+
+const READER: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  as: oneOf('blocks', 'bytes'),
+  absentBlocks: oneOf('hole', 'omit'),
+  range: object,
+};
+
+const BYTE_RANGE: Record<string, Check> = {
+  offset: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+  length: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+};
+
+const BLOCK_RANGE: Record<string, Check> = {
+  firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+  blockCount: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
 };
 
 const PARAMS: Record<string, Check> = {
@@ -108,6 +133,34 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   checkAll(options, RESTORE, 'restoreSnapshot');
   required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
   required(options.target, 'target', 'a path or a Writable');
+}
+
+/** As {@link validateWriterOptions}, for a SnapshotFile. */
+export function validateFileOptions(options: SnapshotFileOptions): void {
+  checkAll(options, { ...JOB, snapshotId }, 'SnapshotFile');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+}
+
+/** As {@link validateWriterOptions}, for what a SnapshotFile is asked to read. */
+export function checkRead(range: { readonly offset: number; readonly length: number }): void {
+  for (const [name, value] of Object.entries(range)) BYTE_RANGE[name]?.(value, name);
+}
+
+/** As {@link validateWriterOptions}, for a SnapshotReader. */
+export function validateReaderOptions(options: SnapshotReaderOptions): void {
+  checkAll(options, READER, 'SnapshotReader');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  const { as = 'blocks', range, absentBlocks } = options;
+  // Left out, they would move every byte behind them.
+  if (as === 'bytes' && absentBlocks === 'omit') {
+    throw conflict("absentBlocks: 'omit'", "as: 'bytes'");
+  }
+  if (range === undefined) return;
+  const isOfBytes = 'offset' in range;
+  if (isOfBytes && as === 'blocks') throw conflict('range.offset', "as: 'blocks'");
+  checkAll(range, isOfBytes ? BYTE_RANGE : BLOCK_RANGE, 'range', 'range');
+  if (isOfBytes) required(range.offset, 'range.offset', 'a number of bytes');
+  else required(range.firstBlock, 'range.firstBlock', 'a number of blocks');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

@@ -5,6 +5,7 @@ import { jobState, type Job, type JobState } from './job.ts';
 import { checkedLimits, type LimitsInForce } from './limits.ts';
 import type { Limits } from './options.ts';
 import type { DownloadPipeline } from './pipeline/download-pipeline.ts';
+import { readProgress } from './read-progress.ts';
 
 /** A restore under way. */
 export class RestoreJob implements Job {
@@ -39,21 +40,10 @@ export class RestoreJob implements Job {
 
   get progress(): Progress {
     const { pipeline, bytesTotal } = this.#running ?? {};
-    const { blocksRead = 0, zeroBlocks = 0, absentBlocks = 0 } = pipeline?.counts ?? {};
-    const { window, retries } = this.#connection;
-    return {
-      bytesDone: blockOffset(blocksRead + absentBlocks),
-      ...(bytesTotal === undefined ? {} : { bytesTotal }),
-      bytesTransferred: blockOffset(blocksRead),
-      blocksTransferred: blocksRead,
-      zeroBlocks: zeroBlocks + absentBlocks,
-      omittedBlocks: absentBlocks,
-      unchangedBlocks: 0,
-      inFlight: window?.inFlight ?? 0,
-      ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
-      retries,
-      elapsedMs: this.elapsedMs,
-    };
+    const counts = pipeline?.counts ?? { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
+    const bytesDone = blockOffset(counts.blocksRead + counts.absentBlocks);
+    const { elapsedMs } = this;
+    return readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
   }
 
   /** Says that the size of the volume is known, and blocks are on their way. */

@@ -21,6 +21,10 @@ const OPENSSL = ['-lssl', '-lcrypto'];
 
 /** What each program is made of, beside the file of its own name. */
 const PROGRAMS = {
+  download_floor: {
+    sources: [...KERNELS, ...HTTP, 'bench/floor/client.cc', 'bench/floor/signer.cc'],
+    libraries: OPENSSL,
+  },
   read_floor: { sources: KERNELS, libraries: [] },
   sink: { sources: [...HTTP, 'bench/floor/self_signed.cc'], libraries: OPENSSL },
   upload_floor: {

@@ -56,4 +56,13 @@ std::string_view Client::Call(std::string_view head, std::string_view body) {
   return body_;
 }
 
+std::string_view Client::CallInto(std::string_view head, std::span<char> body,
+                                  std::string_view name) {
+  if (!connection_->Write(head, {})) Fail("send");
+  if (!answer_->ReadHead()) Refuse("answer", "cut short");
+  if (!answer_->head().starts_with("HTTP/1.1 200")) Refuse("answer", answer_->head());
+  if (!answer_->ReadBodyInto(body)) Refuse("answer", "cut short, or of another length");
+  return answer_->Header(name);
+}
+
 }  // namespace ebs

@@ -35,6 +35,10 @@ class Client {
   // next call.
   std::string_view Call(std::string_view head, std::string_view body);
 
+  // Sends a request without body. Reads the body of its answer, which must be a success and fill
+  // `body`, and returns the answer's header `name`. Valid until the next call.
+  std::string_view CallInto(std::string_view head, std::span<char> body, std::string_view name);
+
  private:
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<MessageReader> answer_;

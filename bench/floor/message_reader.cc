@@ -62,6 +62,18 @@ bool MessageReader::ReadBody(std::string* body) {
   return true;
 }
 
+bool MessageReader::ReadBodyInto(std::span<char> body) {
+  if (BodySize() != body.size()) return false;
+  std::string_view buffered = TakeBuffered(body.size());
+  std::memcpy(body.data(), buffered.data(), buffered.size());
+  for (size_t filled = buffered.size(); filled < body.size();) {
+    ssize_t more = connection_->Read(body.subspan(filled));
+    if (more <= 0) return false;
+    filled += static_cast<size_t>(more);
+  }
+  return true;
+}
+
 bool MessageReader::DropBody(size_t* size) {
   *size = BodySize();
   return connection_->Drop(*size - TakeBuffered(*size).size());

@@ -2,6 +2,7 @@
 #define EBS_BENCH_FLOOR_MESSAGE_READER_H_
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,9 @@ class MessageReader {
 
   // Reads the body behind the head.
   bool ReadBody(std::string* body);
+
+  // Reads the body behind the head into `body`. Returns false also when it is of another length.
+  bool ReadBodyInto(std::span<char> body);
 
   // Waits for the body behind the head, without looking at it. Sets how long it was.
   bool DropBody(size_t* size);

@@ -1,15 +1,18 @@
 // sink [CERTIFICATE]: the least work that any service must do, so that a benchmark of clients shows
 // the clients. Answers StartSnapshot, PutSnapshotBlock, CompleteSnapshot and ListSnapshotBlocks as
 // the service does when all is well; checks no signature and no digest, and throws the blocks away.
-// With CERTIFICATE it speaks TLS, and writes a certificate to trust there. Prints its address. GET
-// /tally tells what came, as one JSON object.
+// A snapshot snap-0d and 15 hexadecimal digits is there to be read: a volume of so many GiB, all of
+// it data. Block i is filled with the byte i % 61 + 1. With CERTIFICATE it speaks TLS, and writes a
+// certificate to trust there. Prints its address. GET /tally tells what came, as one JSON object.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "connection.h"
 #include "message_reader.h"
@@ -27,6 +31,11 @@ namespace ebs {
 namespace {
 
 constexpr int kBacklog = 1024;
+constexpr size_t kBlockSize = 524288;
+constexpr uint64_t kBlocksPerGiB = 2048;
+constexpr uint64_t kPageEntries = 10000;
+constexpr size_t kDistinctBlocks = 61;
+constexpr std::string_view kReadable = "GET /snapshots/snap-0d";
 
 // What clients have sent so far.
 struct Tally {
@@ -35,6 +44,7 @@ struct Tally {
   std::atomic<uint64_t> starts{0};
   std::atomic<uint64_t> puts{0};
   std::atomic<uint64_t> put_bytes{0};
+  std::atomic<uint64_t> gets{0};
   std::mutex mutex;
   // Guarded by the mutex: the volume of the last start, in GiB, and what the last completion said.
   std::string volume_size = "1";
@@ -112,9 +122,76 @@ Answer Tell(Tally* tally) {
           .headers = {},
           .body = "{\"connections\":" + std::to_string(tally->connections) + ",\"starts\":" +
                   std::to_string(tally->starts) + ",\"puts\":" + std::to_string(tally->puts) +
+                  ",\"gets\":" + std::to_string(tally->gets) +
                   ",\"putBytes\":" + std::to_string(tally->put_bytes) + ",\"changedBlocksCount\":" +
                   tally->changed_blocks_count + ",\"checksum\":\"" + tally->checksum +
                   "\",\"cpuSeconds\":" + std::to_string(tally->usage.CpuSeconds()) + "}"};
+}
+
+// The number behind a name in a request line, or 0.
+uint64_t ParameterIn(std::string_view line, std::string_view name) {
+  size_t at = line.find(name);
+  return at == std::string_view::npos ? 0
+                                      : std::strtoull(line.data() + at + name.size(), nullptr, 10);
+}
+
+// One page of a snapshot that is there to be read.
+Answer ListReadable(std::string_view line) {
+  uint64_t gib = std::strtoull(std::string(line.substr(kReadable.size(), 15)).c_str(), nullptr, 16);
+  uint64_t first = ParameterIn(line, "pageToken=");
+  if (first == 0) first = ParameterIn(line, "startingBlockIndex=");
+  uint64_t end = std::min(first + kPageEntries, gib * kBlocksPerGiB);
+  std::string blocks;
+  for (uint64_t i = first; i < end; i++) {
+    if (i > first) blocks += ",";
+    // As long as those of the service.
+    blocks += "{\"BlockIndex\":" + std::to_string(i) + ",\"BlockToken\":\"AlMB" +
+              std::string(91, 'x') + "\"}";
+  }
+  std::string token = end < gib * kBlocksPerGiB ? "\"" + std::to_string(end) + "\"" : "null";
+  return {.status = "200 OK",
+          .headers = {},
+          .body = "{\"BlockSize\":524288,\"Blocks\":[" + blocks +
+                  "],\"ExpiryTime\":1800000000.0,\"NextToken\":" + token +
+                  ",\"VolumeSize\":" + std::to_string(gib) + "}"};
+}
+
+// A block as it is served: its head, and its bytes.
+struct ServedBlock {
+  explicit ServedBlock(char byte) : bytes(kBlockSize, byte) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned char checksum[2 * EVP_MAX_MD_SIZE];
+    unsigned size;
+    EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+    EVP_EncodeBlock(checksum, digest, static_cast<int>(size));
+    head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+        "x-amzn-RequestId: 00000000-0000-4000-8000-000000000000\r\n"
+        "x-amz-Data-Length: 524288\r\nx-amz-Checksum-Algorithm: SHA256\r\nx-amz-Checksum: ";
+    head.append(reinterpret_cast<char*>(checksum)).append("\r\nContent-Length: 524288\r\n\r\n");
+  }
+
+  std::vector<char> bytes;
+  std::string head;
+};
+
+const ServedBlock& BlockAt(uint64_t index) {
+  static const std::vector<ServedBlock> blocks = [] {
+    std::vector<ServedBlock> made;
+    for (size_t i = 0; i < kDistinctBlocks; i++) made.emplace_back(static_cast<char>(i + 1));
+    return made;
+  }();
+  return blocks[index % kDistinctBlocks];
+}
+
+// Whether the request is for a block; sets which.
+bool IsGet(std::string_view line, uint64_t* index) {
+  if (!line.starts_with(kReadable)) return false;
+  constexpr std::string_view kBlocks = "/blocks/";
+  size_t at = line.find(kBlocks);
+  if (at == std::string_view::npos) return false;
+  *index = std::strtoull(line.data() + at + kBlocks.size(), nullptr, 10);
+  return true;
 }
 
 // Takes a block, and repeats its checksum as the service does.
@@ -132,6 +209,7 @@ Answer AnswerTo(Tally* tally, const MessageReader& request, std::string_view bod
   std::string_view head = request.head();
   if (head.starts_with("POST /snapshots/completion/")) return Complete(tally, request);
   if (head.starts_with("POST /snapshots ")) return Start(tally, body);
+  if (head.starts_with(kReadable)) return ListReadable(head.substr(0, head.find('\r')));
   if (head.starts_with("GET /snapshots/")) return List(tally);
   if (head.starts_with("GET /tally ")) return Tell(tally);
   return {.status = "404 Not Found", .headers = {}};
@@ -147,6 +225,13 @@ void Serve(Tally* tally, SSL_CTX* tls, int socket) {
     bool is_put = request.head().starts_with("PUT ");
     if (is_put && !ServePut(tally, &connection, &request)) return;
     if (is_put) continue;
+    uint64_t index;
+    if (IsGet(request.head(), &index)) {
+      tally->gets++;
+      const ServedBlock& block = BlockAt(index);
+      if (!connection.Write(block.head, block.bytes)) return;
+      continue;
+    }
     if (!request.ReadBody(&body) || !Write(&connection, AnswerTo(tally, request, body))) return;
   }
 }

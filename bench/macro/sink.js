@@ -50,7 +50,7 @@ export async function uploadToSink({ scheme, source, sink }, commandFor) {
 }
 
 /** All that the AWS SDK, and so ours, needs to find the sink; nothing of this machine's own configuration. */
-function environmentFor(endpoint, [certificate]) {
+export function environmentFor(endpoint, [certificate]) {
   return {
     PATH: process.env.PATH,
     AWS_CONFIG_FILE: '/dev/null',
@@ -63,7 +63,8 @@ function environmentFor(endpoint, [certificate]) {
   };
 }
 
-async function tallyOf(endpoint, ca) {
+/** What came to a sink. */
+export async function tallyOf(endpoint, ca) {
   const { get } = endpoint.startsWith('https:') ? https : http;
   const [response] = await once(get(`${endpoint}/tally`, { ca, agent: false }), 'response');
   return await json(response);

@@ -1,22 +1,21 @@
-import { setMaxListeners } from 'node:events';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError } from '../base/errors.ts';
-import { blockOffset, blocksIn, volumeBlockCount } from '../base/units.ts';
+import { blockOffset, volumeBlockCount } from '../base/units.ts';
 import type { Target } from '../target/target.ts';
-import type { BlockPage, ListedBlock, Transport } from '../transport/transport.ts';
-import { BlockFetcher } from './block-fetcher.ts';
+import type { BlockPage, Transport } from '../transport/transport.ts';
 import { listBlocks } from './block-listing.ts';
+import { ReadAhead, type AskedBlock, type BlockSpan, type ReadStep } from './read-ahead.ts';
 
 /** Blocks cleared in one call of the target, so that progress shows and an abort is heard. */
 const CLEAR_BLOCKS = 16;
 
-/** What a restore has done so far, in blocks. */
-export interface DownloadCounts {
+/** What a job has read so far, in blocks. */
+export interface ReadCounts {
   /** Read from the service and dealt with, zero blocks included. */
   blocksRead: number;
   /** Read and found all zero. */
   zeroBlocks: number;
-  /** Absent from the snapshot, and cleared or left out by now. */
+  /** Absent from the snapshot, and cleared, handed on as zeros or left out by now. */
   absentBlocks: number;
 }
 
@@ -39,30 +38,26 @@ export interface DownloadPipelineOptions {
 
 /** Brings every block of a snapshot to a target. The first failure stops everything. */
 export class DownloadPipeline {
-  readonly counts: DownloadCounts = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
+  readonly counts: ReadCounts = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
   readonly #options: DownloadPipelineOptions;
-  #outstandingMax: number;
-  readonly #outstanding = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
-  readonly #fetcher: BlockFetcher;
+  readonly #reads: ReadAhead;
+  readonly #running = new Set<Promise<void>>();
   /** The step begun last: in order, the next one writes after it. */
   #lastStep: Promise<void> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
 
   constructor(options: DownloadPipelineOptions) {
-    const { transport, snapshotId } = options;
+    const { firstPage } = options;
     this.#options = options;
-    this.#outstandingMax = blocksIn(options.maxInFlightBytes);
-    this.#fetcher = new BlockFetcher({ transport, snapshotId, signal: this.#stop.signal });
-    // Every request under way listens on this one signal; Node takes more than ten listeners for a leak.
-    setMaxListeners(0, this.#stop.signal);
+    this.#reads = new ReadAhead({
+      ...options,
+      span: { first: 0, end: volumeBlockCount(firstPage.volumeSizeGiB) },
+      list: (signal) => listBlocks({ ...options, signal }),
+    });
   }
 
   /** Changes how much may be asked for and not yet written, from the next block on. */
   setMaxInFlightBytes(maxInFlightBytes: number): void {
-    this.#outstandingMax = blocksIn(maxInFlightBytes);
-    this.#wake?.();
+    this.#reads.setMaxInFlightBytes(maxInFlightBytes);
   }
 
   /**
@@ -71,104 +66,65 @@ export class DownloadPipeline {
    */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#fail(abortError(signal));
+    const onAbort = (): void => this.#reads.fail(abortError(signal));
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort);
     try {
-      this.#throwIfFailed();
-      await this.#beginAll();
-      this.#options.onTail();
+      this.#reads.throwIfFailed();
+      for await (const step of this.#reads.steps()) this.#begin(step);
     } catch (error) {
-      this.#fail(error);
+      this.#reads.fail(error);
     } finally {
-      await Promise.all(this.#outstanding);
+      await Promise.all(this.#running);
       signal?.removeEventListener('abort', onAbort);
     }
-    this.#throwIfFailed();
+    this.#reads.throwIfFailed();
   }
 
-  async #beginAll(): Promise<void> {
-    const { firstPage } = this.#options;
-    let nextIndex = 0;
-    for await (const blocks of listBlocks({ ...this.#options, signal: this.#stop.signal })) {
-      for (const block of blocks) {
-        await this.#passAbsent(nextIndex, block.blockIndex);
-        await this.#begin((turn) => this.#copy(block, turn));
-        nextIndex = block.blockIndex + 1;
-      }
-    }
-    await this.#passAbsent(nextIndex, volumeBlockCount(firstPage.volumeSizeGiB));
+  /** Begins to deal with a step, which writes after the step before where the target takes bytes in order. */
+  #begin(step: ReadStep): void {
+    const turn = this.#options.target.isInOrder ? this.#lastStep : Promise.resolve();
+    const running = this.#deal(step, turn)
+      .catch((error: unknown) => this.#reads.fail(error))
+      .finally(() => {
+        this.#running.delete(running);
+        step.done();
+      });
+    this.#lastStep = running;
+    this.#running.add(running);
   }
 
-  /** Deals with the blocks of [first, end), which the snapshot does not hold: they read as zeros. */
-  async #passAbsent(first: number, end: number): Promise<void> {
-    if (first === end) return;
-    if (!this.#options.target.isZero) {
-      await this.#begin((turn) => this.#clear({ first, end }, turn));
-      return;
-    }
-    this.counts.absentBlocks += end - first;
+  async #deal(step: ReadStep, turn: Promise<void>): Promise<void> {
+    if (step.kind === 'block') return this.#copy(step, turn);
+    if (!this.#options.target.isZero) return this.#clear(step, turn);
+    this.counts.absentBlocks += step.end - step.first;
     this.#options.onChange();
   }
 
-  /**
-   * Begins a step and resolves when there is room for the next. The step gets a promise to wait for before it writes:
-   * at a target that takes bytes in order, the end of the step before.
-   */
-  async #begin(step: (turn: Promise<void>) => Promise<void>): Promise<void> {
-    const turn = this.#options.target.isInOrder ? this.#lastStep : Promise.resolve();
-    const running = step(turn)
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#outstanding.delete(running);
-        this.#wake?.();
-      });
-    this.#lastStep = running;
-    this.#outstanding.add(running);
-    while (this.#outstanding.size >= this.#outstandingMax && this.#failure === undefined) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    this.#throwIfFailed();
-  }
-
-  async #copy(block: ListedBlock, turn: Promise<void>): Promise<void> {
+  async #copy({ blockIndex, answer }: AskedBlock, turn: Promise<void>): Promise<void> {
     const { target, onChange } = this.#options;
-    const { data, digest } = await this.#fetcher.fetch(block);
+    const { data, digest } = await answer;
     await turn;
-    this.#throwIfFailed();
+    this.#reads.throwIfFailed();
     const isZero = Buffer.compare(digest, ZERO_BLOCK_DIGEST) === 0;
     if (!(isZero && target.isZero)) {
-      await target.write(blockOffset(block.blockIndex), data, this.#stop.signal);
+      await target.write(blockOffset(blockIndex), data, this.#reads.signal);
     }
     this.counts.blocksRead += 1;
     if (isZero) this.counts.zeroBlocks += 1;
     onChange();
   }
 
-  async #clear(
-    { first, end }: { readonly first: number; readonly end: number },
-    turn: Promise<void>,
-  ): Promise<void> {
+  async #clear({ first, end }: BlockSpan, turn: Promise<void>): Promise<void> {
     const { target, onChange } = this.#options;
     await turn;
     for (let index = first; index < end; index += CLEAR_BLOCKS) {
-      this.#throwIfFailed();
+      this.#reads.throwIfFailed();
       const count = Math.min(CLEAR_BLOCKS, end - index);
       const range = { offset: blockOffset(index), length: blockOffset(count) };
-      await target.clear(range, this.#stop.signal);
+      await target.clear(range, this.#reads.signal);
       this.counts.absentBlocks += count;
       onChange();
     }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = { error };
-    this.#stop.abort(error);
-    this.#wake?.();
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

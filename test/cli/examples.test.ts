@@ -80,6 +80,12 @@ const EXAMPLES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     expect(stdout).toMatch(/^snap-\w+ restored, 1073741824 bytes\n$/);
     await expectCopy(place);
   },
+  'random-access.js': async (place) => {
+    const [first, second] = (await runToEnd(place, 'random-access.js')).split('\n');
+    const bootSector = place.disk.toString('hex', 0, 8);
+    expect(first).toBe(`${GIB} bytes, boot sector ${bootSector}`);
+    expect(second).toBe(`at 1,000,000: ${place.disk.toString('hex', 1_000_000, 1_000_016)}`);
+  },
   'gunzip.js': async (place) => {
     const digests = [0, 524_288, 1_048_576].map((offset) => {
       const block = Buffer.alloc(524_288);

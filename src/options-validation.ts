@@ -11,7 +11,13 @@ import {
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
-import type { Limits, RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
+import type {
+  DiffOptions,
+  Limits,
+  RestoreOptions,
+  SnapshotWriterOptions,
+  UploadOptions,
+} from './options.ts';
 
 /** Model: SnapshotId. */
 const SNAPSHOT_ID = /^snap-[0-9a-f]{1,59}$/;
@@ -56,6 +62,14 @@ const RESTORE: Record<string, Check> = {
   targetIsZero: boolean,
   force: boolean,
   target: streamOrPath('write', 'a Writable'),
+  on: listeners,
+};
+
+const DIFF: Record<string, Check> = {
+  ...JOB,
+  firstSnapshotId: snapshotId,
+  secondSnapshotId: snapshotId,
+  byDigest: boolean,
   on: listeners,
 };
 
@@ -108,6 +122,13 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   checkAll(options, RESTORE, 'restoreSnapshot');
   required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
   required(options.target, 'target', 'a path or a Writable');
+}
+
+/** As {@link validateWriterOptions}, for diffSnapshots. */
+export function validateDiffOptions(options: DiffOptions): void {
+  checkAll(options, DIFF, 'diffSnapshots');
+  required(options.firstSnapshotId, 'firstSnapshotId', 'the id of a snapshot');
+  required(options.secondSnapshotId, 'secondSnapshotId', 'the id of a snapshot');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

@@ -1,4 +1,5 @@
 import type { Job } from './job.ts';
+import type { DifferingRange } from './options.ts';
 import type { Brake } from './pipeline/limiter.ts';
 import type { WindowState } from './pipeline/window-watch.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
@@ -62,6 +63,12 @@ export interface UploadEvents {
 
 /** What happens on the way of a restore. */
 export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle' | 'window'>;
+
+/** What happens on the way of a comparison. */
+export interface VerifyEvents extends RestoreEvents {
+  /** A range that is not as expected, as soon as it has ended; in ascending order. */
+  difference: DifferingRange;
+}
 
 /** What the functions tell beside that. */
 export interface StartEvents {

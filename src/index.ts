@@ -24,6 +24,7 @@ export type {
   StartEvents,
   ThrottleEvent,
   UploadEvents,
+  VerifyEvents,
   WindowEvent,
 } from './events.ts';
 export type { Job, JobState } from './job.ts';
@@ -31,6 +32,7 @@ export type {
   ChangedRange,
   DiffOptions,
   DiffSummary,
+  DifferingRange,
   EngineChoice,
   JobOptions,
   Limits,
@@ -40,6 +42,8 @@ export type {
   SnapshotWriterOptions,
   TransportChoice,
   UploadOptions,
+  VerifyOptions,
+  VerifyResult,
 } from './options.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
@@ -47,3 +51,4 @@ export { restoreSnapshot } from './restore.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
 export { makeClient } from './transport/make-client.ts';
 export { uploadSnapshot } from './upload.ts';
+export { verifySnapshot } from './verify.ts';

@@ -17,6 +17,7 @@ import type {
   RestoreOptions,
   SnapshotWriterOptions,
   UploadOptions,
+  VerifyOptions,
 } from './options.ts';
 
 /** Model: SnapshotId. */
@@ -70,6 +71,15 @@ const DIFF: Record<string, Check> = {
   firstSnapshotId: snapshotId,
   secondSnapshotId: snapshotId,
   byDigest: boolean,
+  on: listeners,
+};
+
+const VERIFY: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  source: streamOrPath('pipe', 'a Readable'),
+  manifest: path,
+  offline: boolean,
   on: listeners,
 };
 
@@ -129,6 +139,20 @@ export function validateDiffOptions(options: DiffOptions): void {
   checkAll(options, DIFF, 'diffSnapshots');
   required(options.firstSnapshotId, 'firstSnapshotId', 'the id of a snapshot');
   required(options.secondSnapshotId, 'secondSnapshotId', 'the id of a snapshot');
+}
+
+/** As {@link validateWriterOptions}, for verifySnapshot. */
+export function validateVerifyOptions(options: VerifyOptions): void {
+  checkAll(options, VERIFY, 'verifySnapshot');
+  const { source, manifest, offline } = options;
+  if (offline === true) {
+    if (source === undefined) throw missing('source', 'offline');
+    if (manifest === undefined) throw missing('manifest', 'offline');
+    return;
+  }
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  if (source !== undefined && manifest !== undefined)
+    throw missing('offline', 'source and manifest');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

@@ -1,6 +1,12 @@
 import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
 import type { Readable } from 'node:stream';
-import type { Listeners, RestoreEvents, StartEvents, UploadEvents } from './events.ts';
+import type {
+  Listeners,
+  RestoreEvents,
+  StartEvents,
+  UploadEvents,
+  VerifyEvents,
+} from './events.ts';
 
 /** Bytes of block buffers held at one time when the caller sets no bound: 256 blocks. */
 export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
@@ -100,6 +106,21 @@ export interface DiffOptions extends JobOptions {
   readonly on?: Listeners<StartEvents & RestoreEvents>;
 }
 
+/**
+ * Options of {@link verifySnapshot}: `snapshotId` alone, with `source` or with `manifest`; or `source`, `manifest` and
+ * `offline`.
+ */
+export interface VerifyOptions extends JobOptions {
+  readonly snapshotId?: string;
+  /** A path to a file or block device, or a stream of bytes, that the snapshot should equal, zeros behind its end. */
+  readonly source?: string | Readable | AsyncIterable<Uint8Array>;
+  /** The manifest of the upload that made the snapshot. */
+  readonly manifest?: string;
+  /** Asks the service for nothing: compares `source` with `manifest`, which must be of `snapshotId` if that is given. Default false. */
+  readonly offline?: boolean;
+  readonly on?: Listeners<StartEvents & VerifyEvents>;
+}
+
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
@@ -170,6 +191,39 @@ export interface DiffSummary {
   readonly changedBlocks: number;
   readonly changedBytes: number;
   /** Blocks read from either snapshot, each checked against its digest. */
+  readonly blocksRead: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** A range that is not as expected. */
+export interface DifferingRange {
+  /** Bytes from the start of the volume. */
+  readonly start: number;
+  /** Bytes; whole blocks, but for `beyond`. */
+  readonly length: number;
+  /**
+   * `content`: the bytes are others. `corrupt`: the service sends bytes that never match their digest. `unknown`: the manifest does
+   * not know what was sent, as where it was damaged. `beyond`: the source is longer than the volume.
+   */
+  readonly fault: 'content' | 'corrupt' | 'unknown' | 'beyond';
+}
+
+/** What a comparison came to. */
+export interface VerifyResult {
+  /** Absent where neither the options nor the manifest name one. */
+  readonly snapshotId?: string;
+  readonly isEqual: boolean;
+  readonly volumeSizeGiB: number;
+  /** Bytes of the source, where there was one. */
+  readonly sourceSizeBytes?: number;
+  readonly differingBytes: number;
+  readonly differingRanges: number;
+  /** The first hundred of them. */
+  readonly differences: readonly DifferingRange[];
+  /** Blocks that may be a parent's, of which the manifest knows nothing; they were compared with their own digest alone. */
+  readonly uncheckedBlocks: number;
+  /** Blocks read from the service, each checked against its digest. */
   readonly blocksRead: number;
   readonly retries: number;
   readonly elapsedMs: number;

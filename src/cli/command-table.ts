@@ -219,6 +219,26 @@ export const DOWNLOAD_FLAGS = [
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
 
+/** Flags of `verify`. */
+export const VERIFY_FLAGS = [
+  {
+    name: 'manifest',
+    kind: 'text',
+    value: 'FILE',
+    description: 'compare with what the upload recorded in FILE',
+    option: 'manifest',
+  },
+  {
+    name: 'offline',
+    kind: 'switch',
+    description: 'ask the service for nothing: compare SOURCE with --manifest',
+    option: 'offline',
+  },
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
 /** Flags of `diff`. */
 export const DIFF_FLAGS = [
   {
@@ -301,6 +321,26 @@ export const COMMANDS = [
       'download snap-0123456789abcdef0 disk.img',
       'download snap-0123456789abcdef0 /dev/nvme2n1 --force',
       'download snap-0123456789abcdef0 - | gzip > disk.img.gz',
+    ],
+  },
+  {
+    name: 'verify',
+    summary: 'compare a snapshot with a source, a manifest, or its own digests',
+    arguments: [
+      { name: 'SNAPSHOT', description: 'id of the snapshot', option: 'snapshotId' },
+      {
+        name: 'SOURCE',
+        description: 'file, block device, or - for stdin',
+        optional: true,
+        option: 'source',
+      },
+    ],
+    flags: VERIFY_FLAGS,
+    examples: [
+      'verify snap-0123456789abcdef0',
+      'verify snap-0123456789abcdef0 disk.img',
+      'verify snap-0123456789abcdef0 --manifest disk.manifest',
+      'verify snap-0123456789abcdef0 disk.img --manifest disk.manifest --offline',
     ],
   },
   {

@@ -20,6 +20,8 @@ export interface Progress {
   readonly omittedBlocks: number;
   /** Blocks not sent because the snapshot has them, from an earlier run or its parent. Always 0 for a restore. */
   readonly unchangedBlocks: number;
+  /** Bytes read back and compared; absent before that begins. */
+  readonly bytesVerified?: number;
   /** Requests under way now. */
   readonly inFlight: number;
   /** What has kept the job from being faster for most of the last seconds; absent before its first block. */
@@ -68,6 +70,12 @@ export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle'
 export interface VerifyEvents extends RestoreEvents {
   /** A range that is not as expected, as soon as it has ended; in ascending order. */
   difference: DifferingRange;
+}
+
+/** What happens on the way of a copy; the rest is told of the reading side. */
+export interface CopyEvents extends RestoreEvents {
+  /** StartSnapshot's answer for one of the targets, the moment it is known. */
+  snapshot: { readonly target: number; readonly answer: StartSnapshotAnswer };
 }
 
 /** What the functions tell beside that. */

@@ -14,9 +14,11 @@ export {
   type ErrorCode,
   type ManifestHolder,
 } from './base/errors.ts';
+export { copySnapshot } from './copy.ts';
 export { diffSnapshots, type SnapshotDiff } from './diff.ts';
 export type { Block, BlockKind } from './engine/engine.ts';
 export type {
+  CopyEvents,
   Listeners,
   Progress,
   RestoreEvents,
@@ -30,6 +32,10 @@ export type {
 export type { Job, JobState } from './job.ts';
 export type {
   ChangedRange,
+  CopyOptions,
+  CopyOutcome,
+  CopyResult,
+  CopyTarget,
   DiffOptions,
   DiffSummary,
   DifferingRange,

@@ -12,6 +12,8 @@ import {
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
 import type {
+  CopyOptions,
+  CopyTarget,
   DiffOptions,
   Limits,
   RestoreOptions,
@@ -51,6 +53,7 @@ const UPLOAD: Record<string, Check> = {
   ...JOB,
   zeroBlocks: oneOf('write', 'omit'),
   waitUntil: oneOf('accepted', 'completed'),
+  verify: boolean,
   onFailure: oneOf('keep', 'delete'),
   manifest: path,
   resume: boolean,
@@ -81,6 +84,28 @@ const VERIFY: Record<string, Check> = {
   manifest: path,
   offline: boolean,
   on: listeners,
+};
+
+const COPY: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  targets: (value, name) => {
+    if (!Array.isArray(value)) throw typeError(name, 'an array of targets', value);
+    if (value.length === 0) throw valueError(name, 'at least one target', value);
+  },
+  on: listeners,
+};
+
+const COPY_TARGET: Record<string, Check> = {
+  client: (value, name) => JOB.client?.(value, name),
+  transport: (value, name) => JOB.transport?.(value, name),
+  waitUntil: oneOf('accepted', 'completed'),
+  verify: boolean,
+  onFailure: oneOf('keep', 'delete'),
+  manifest: path,
+  resume: boolean,
+  base: path,
+  params: object,
 };
 
 const PARAMS: Record<string, Check> = {
@@ -155,6 +180,18 @@ export function validateVerifyOptions(options: VerifyOptions): void {
     throw missing('offline', 'source and manifest');
 }
 
+/** As {@link validateWriterOptions}, for copySnapshot. */
+export function validateCopyOptions(options: CopyOptions): void {
+  checkAll(options, COPY, 'copySnapshot');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  required(options.targets, 'targets', 'an array of targets');
+  for (const [index, target] of options.targets.entries()) {
+    checkAll(target, COPY_TARGET, 'copySnapshot', `targets[${index}]`);
+    checkParams(target.params ?? {}, 'write');
+    checkManifest(target);
+  }
+}
+
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */
 export function validateLimits(limits: Limits): void {
   checkAll(limits, LIMITS, 'limits', 'limits');
@@ -187,8 +224,12 @@ function checkParams(
   }
 }
 
-function checkManifest(options: SnapshotWriterOptions | UploadOptions): void {
+function checkManifest(options: SnapshotWriterOptions | UploadOptions | CopyTarget): void {
   const { manifest, resume, base, params, onFailure } = options;
+  // What cannot be read yet cannot be read back.
+  if (options.verify === true && options.waitUntil === 'accepted') {
+    throw conflict('verify', "waitUntil: 'accepted'");
+  }
   if (resume === true && manifest === undefined) throw missing('manifest', 'resume');
   if (base !== undefined) {
     if (manifest === undefined) throw missing('manifest', 'base');

@@ -1,6 +1,7 @@
 import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
 import type { Readable } from 'node:stream';
 import type {
+  CopyEvents,
   Listeners,
   RestoreEvents,
   StartEvents,
@@ -53,6 +54,11 @@ export interface SnapshotWriterOptions extends JobOptions {
   readonly zeroBlocks?: 'write' | 'omit';
   /** 'completed' (default): done when the snapshot can be read. 'accepted': done when CompleteSnapshot was accepted. */
   readonly waitUntil?: 'accepted' | 'completed';
+  /**
+   * Reads the snapshot back once it is readable, and compares every block with what was acknowledged: done when they are
+   * equal. Not together with `waitUntil: 'accepted'`. Default false.
+   */
+  readonly verify?: boolean;
   /** Bytes that the source will bring, where that is known: the total of `progress`. */
   readonly sourceSizeBytes?: number;
   /**
@@ -119,6 +125,24 @@ export interface VerifyOptions extends JobOptions {
   /** Asks the service for nothing: compares `source` with `manifest`, which must be of `snapshotId` if that is given. Default false. */
   readonly offline?: boolean;
   readonly on?: Listeners<StartEvents & VerifyEvents>;
+}
+
+/** Options of {@link copySnapshot}. */
+export interface CopyOptions extends JobOptions {
+  /** The snapshot to copy; `client` is the one to read it with. */
+  readonly snapshotId: string;
+  /** Where to copy it to, at least one. */
+  readonly targets: readonly CopyTarget[];
+  readonly on?: Listeners<StartEvents & CopyEvents>;
+}
+
+/** A snapshot that a copy makes: options of a SnapshotWriter, the client being of the region and account to write to. */
+export interface CopyTarget extends Pick<
+  SnapshotWriterOptions,
+  'client' | 'transport' | 'manifest' | 'resume' | 'base' | 'verify' | 'waitUntil' | 'onFailure'
+> {
+  /** As for SnapshotWriter. VolumeSize defaults to the source's. */
+  readonly params?: Partial<StartSnapshotCommandInput>;
 }
 
 /** What an upload came to. */
@@ -225,6 +249,28 @@ export interface VerifyResult {
   readonly uncheckedBlocks: number;
   /** Blocks read from the service, each checked against its digest. */
   readonly blocksRead: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** What became of one target of a copy: one of the two. */
+export interface CopyOutcome {
+  readonly result?: SnapshotResult;
+  readonly error?: Error;
+}
+
+/** What a copy came to. */
+export interface CopyResult {
+  /** The snapshot that was copied. */
+  readonly snapshotId: string;
+  readonly volumeSizeGiB: number;
+  /** In the order of the options; at least one has a result. */
+  readonly targets: readonly CopyOutcome[];
+  /** Blocks read from the source, once for all targets. */
+  readonly blocksRead: number;
+  /** Blocks that the source does not hold. */
+  readonly absentBlocks: number;
+  /** Attempts to read that were repeated. */
   readonly retries: number;
   readonly elapsedMs: number;
 }

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { BLOCK_SIZE } from './base/constants.ts';
 import { toBase64 } from './base/digest.ts';
 import { abortError, ServiceError, SnapshotError, SourceError } from './base/errors.ts';
-import { volumeBlockCount } from './base/units.ts';
+import { blocksIn, volumeBlockCount } from './base/units.ts';
 import { connect, type Connection } from './connection.ts';
 import { BlockAssembler } from './engine/block-assembler.ts';
 import { BlockPool } from './engine/block-pool.ts';
@@ -21,6 +21,7 @@ import { failedError, waitUntilReadable } from './pipeline/completion.ts';
 import { ProgressThrottle } from './pipeline/progress.ts';
 import { UploadPipeline } from './pipeline/upload-pipeline.ts';
 import type { UploadRecords } from './pipeline/upload-records.ts';
+import { readBack } from './read-back.ts';
 import { isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 import { UploadManifest, type UploadSource } from './upload-manifest.ts';
@@ -33,11 +34,18 @@ const LAST_CALL_MS_MAX = 10_000;
 
 /** Failures after which there is no snapshot to go on with. */
 const FINAL_CODES: ReadonlySet<string | undefined> = new Set([
+  'ERR_EBS_DIFFERENT',
   'ERR_EBS_SNAPSHOT_DELETED',
   'ERR_EBS_SNAPSHOT_EXPIRED',
   'ERR_EBS_SNAPSHOT_FAILED',
   'ERR_EBS_SNAPSHOT_SEALED',
   'ERR_EBS_OMIT_REFUSED',
+]);
+
+/** Failures that prove an accepted snapshot to be wrong. */
+const WRONG_CODES: ReadonlySet<string | undefined> = new Set([
+  'ERR_EBS_DIFFERENT',
+  'ERR_EBS_SNAPSHOT_FAILED',
 ]);
 
 /** The events of a SnapshotWriter beside those of every Writable. */
@@ -91,6 +99,8 @@ export class SnapshotWriter extends Writable implements Job {
   #pipeline: UploadPipeline | undefined;
   #limits: LimitsInForce;
   #isAccepted = false;
+  /** Undefined before reading back begins. */
+  #blocksVerified: number | undefined;
   #result: SnapshotResult | undefined;
 
   constructor(options: SnapshotWriterOptions) {
@@ -151,6 +161,7 @@ export class SnapshotWriter extends Writable implements Job {
       unchangedBlocks = 0,
     } = this.#pipeline?.counts ?? {};
     const { sourceSizeBytes: bytesTotal } = this.#options;
+    const verified = this.#blocksVerified;
     const bytesDone = (blocksSent + omittedBlocks + unchangedBlocks) * BLOCK_SIZE;
     const { window } = this.#connection;
     return {
@@ -161,6 +172,7 @@ export class SnapshotWriter extends Writable implements Job {
       zeroBlocks,
       omittedBlocks,
       unchangedBlocks,
+      ...(verified === undefined ? {} : { bytesVerified: verified * BLOCK_SIZE }),
       inFlight: window?.inFlight ?? 0,
       ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
       retries: this.#connection.retries,
@@ -251,6 +263,23 @@ export class SnapshotWriter extends Writable implements Job {
   protected async isSealed(): Promise<boolean> {
     if (this.#options.resume !== true) return false;
     return (await this.#openManifest())?.isSealed === true;
+  }
+
+  /** Whether nothing written is as it should be: by blocks it is a copy of the parent; otherwise a mistake upstream. */
+  protected get mayBeEmpty(): boolean {
+    return this.#options.params.ParentSnapshotId !== undefined;
+  }
+
+  /** Starts the snapshot now, or finds the one of an earlier run, and resolves with StartSnapshot's answer. */
+  protected async startNow(): Promise<StartSnapshotAnswer> {
+    await this.#started();
+    if (this.#snapshot === undefined) throw abortError();
+    return this.#snapshot;
+  }
+
+  /** Whether the manifest says that a block of this index was sent. */
+  protected async isRecorded(blockIndex: number): Promise<boolean> {
+    return (await (await this.#openManifest())?.isWritten(blockIndex)) ?? false;
   }
 
   get #blockCount(): number {
@@ -376,6 +405,8 @@ export class SnapshotWriter extends Writable implements Job {
     await this.#manifest?.advance('accepted');
     if (waitUntil === 'completed') {
       await waitUntilReadable(request, { transport, clock, signal });
+      // Before the manifest says that it is completed: a run that was stopped meanwhile reads back again.
+      if (this.#options.verify === true) await this.#readBack(request.snapshotId);
       await this.#manifest?.advance('completed');
     }
     const { bytesTransferred, zeroBlocks, omittedBlocks, unchangedBlocks, retries, elapsedMs } =
@@ -396,13 +427,29 @@ export class SnapshotWriter extends Writable implements Job {
     };
   }
 
+  /** Reads the snapshot and compares it with what the service acknowledged. */
+  async #readBack(snapshotId: string): Promise<void> {
+    const { params } = this.#options;
+    this.#blocksVerified = 0;
+    await readBack({
+      transport: this.#connection.transport,
+      snapshotId,
+      expected: this.#records.digests(),
+      leftOutIsZero: this.#manifest?.knowsAllBlocks ?? params.ParentSnapshotId === undefined,
+      aheadMax: () => blocksIn(this.#limits.maxInFlightBytes),
+      signal: this.#stop.signal,
+      onRead: () => {
+        this.#blocksVerified = (this.#blocksVerified ?? 0) + 1;
+        this.#progress.changed();
+      },
+    });
+  }
+
   /** Sends what is left of the source, and what must follow it, until all of it is acknowledged. */
   async #sendLast(): Promise<void> {
     await this.#intake.finish();
-    // Nothing written is a copy of the parent, by blocks; by bytes, or without a parent, it is a mistake upstream.
     const { form, bytesTaken } = this.#intake;
-    const isCopy = form !== 'bytes' && this.#options.params.ParentSnapshotId !== undefined;
-    if (bytesTaken === 0 && !isCopy) {
+    if (bytesTaken === 0 && (form === 'bytes' || !this.mayBeEmpty)) {
       throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
     }
     const pipeline = await this.#started();
@@ -493,6 +540,6 @@ export class SnapshotWriter extends Writable implements Job {
   #mayDelete(failure: Error): boolean {
     if (this.#options.onFailure !== 'delete') return false;
     const { code } = failure as { code?: string };
-    return !this.#isAccepted || code === 'ERR_EBS_SNAPSHOT_FAILED';
+    return !this.#isAccepted || WRONG_CODES.has(code);
   }
 }

@@ -50,6 +50,12 @@ export async function* manifestDigests(manifest: Manifest): AsyncGenerator<Block
   }
 }
 
+/** Whether blocks without a record read as zeros: not where they are a parent's of which the manifest knows nothing. */
+export function knowsAllBlocks({ facts: { parameters, base } }: Manifest): boolean {
+  if (parameters.ParentSnapshotId === undefined) return true;
+  return base?.isInherited === true && base.absentIsZero;
+}
+
 /** Nothing at all is expected. */
 export async function* noDigests(): AsyncGenerator<BlockDigest, void> {
   // A snapshot that is checked by itself.

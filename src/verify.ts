@@ -14,6 +14,7 @@ import {
 import { mergeRuns } from './pipeline/merge-runs.ts';
 import { ScanJob } from './scan-job.ts';
 import {
+  knowsAllBlocks,
   manifestDigests,
   noDigests,
   openDigestSource,
@@ -129,7 +130,10 @@ class Verification {
     const recorded =
       this.#manifest === undefined
         ? { expected: noDigests(), leftOutIsZero: false }
-        : { expected: manifestDigests(this.#manifest), leftOutIsZero: knowsAll(this.#manifest) };
+        : {
+            expected: manifestDigests(this.#manifest),
+            leftOutIsZero: knowsAllBlocks(this.#manifest),
+          };
     const read = this.#source?.digests;
     if (snapshot === undefined) return { ...recorded, actual: read ?? noDigests() };
     if (read === undefined) return { ...recorded, actual: snapshot };
@@ -186,12 +190,6 @@ class Verification {
       elapsedMs,
     };
   }
-}
-
-/** Whether blocks without a record read as zeros: not where they are a parent's of which the manifest knows nothing. */
-function knowsAll({ facts: { parameters, base } }: Manifest): boolean {
-  if (parameters.ParentSnapshotId === undefined) return true;
-  return base?.isInherited === true && base.absentIsZero;
 }
 
 /** The blocks inside the volume; the rest is read all the same, for its size. */

@@ -26,6 +26,7 @@ const MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
   download: () => import('./commands/download.ts'),
   verify: () => import('./commands/verify.ts'),
   diff: () => import('./commands/diff.ts'),
+  copy: () => import('./commands/copy.ts'),
   serve: () => import('./commands/serve.ts'),
   demo: () => import('./commands/demo.ts'),
 };

@@ -125,6 +125,7 @@ class Copy {
       },
       aheadMax: () => this.#job.blocksMax,
       stop: () => this.#reading.abort(),
+      onTail: () => connection.enterTail(),
     });
     let nextIndex = 0;
     for await (const { blockIndex, answer } of blocks) {

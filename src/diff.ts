@@ -189,6 +189,7 @@ export class SnapshotDiff implements AsyncIterable<ChangedRange> {
       },
       aheadMax: () => job.blocksMax,
       stop: () => this.#stop.abort(),
+      onTail: () => job.connection.enterTail(),
     });
     for await (const { block, verdict } of judged) {
       passed(block, job);

@@ -18,6 +18,8 @@ export interface ReadBackOptions {
   readonly signal: AbortSignal;
   /** Told of each block that was read. */
   readonly onRead: () => void;
+  /** Called when every block has been asked for. */
+  readonly onTail: () => void;
 }
 
 /**

@@ -438,6 +438,7 @@ export class SnapshotWriter extends Writable implements Job {
       leftOutIsZero: this.#manifest?.knowsAllBlocks ?? params.ParentSnapshotId === undefined,
       aheadMax: () => blocksIn(this.#limits.maxInFlightBytes),
       signal: this.#stop.signal,
+      onTail: () => this.#connection.enterTail(),
       onRead: () => {
         this.#blocksVerified = (this.#blocksVerified ?? 0) + 1;
         this.#progress.changed();

@@ -154,6 +154,7 @@ class Verification {
       signal,
       aheadMax: () => this.#job.blocksMax,
       stop: this.stop,
+      onTail: () => this.#job.connection.enterTail(),
       onRead: () => (this.#job.counts.blocksRead += 1),
     });
   }

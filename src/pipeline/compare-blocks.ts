@@ -67,6 +67,8 @@ export interface ReadDigestsOptions extends BlockListingOptions {
   readonly aheadMax: () => number;
   readonly stop: () => void;
   readonly onRead: () => void;
+  /** Called when every block has been asked for. */
+  readonly onTail: () => void;
 }
 
 /**
@@ -74,7 +76,7 @@ export interface ReadDigestsOptions extends BlockListingOptions {
  * been checked. A block that never matches its digest has none, and reading goes on.
  */
 export function readDigests(options: ReadDigestsOptions): AsyncGenerator<BlockDigest, void> {
-  const { aheadMax, stop, onRead } = options;
+  const { aheadMax, stop, onRead, onTail } = options;
   const fetcher = new BlockFetcher(options);
   return mapAhead(eachBlock(options), {
     work: async (block): Promise<BlockDigest> => {
@@ -90,5 +92,6 @@ export function readDigests(options: ReadDigestsOptions): AsyncGenerator<BlockDi
     },
     aheadMax,
     stop,
+    onTail,
   });
 }

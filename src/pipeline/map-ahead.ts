@@ -5,6 +5,8 @@ export interface MapAheadOptions<In, Out> {
   readonly aheadMax: () => number;
   /** Ends all work, and the source, early: called when nobody reads on, or something has failed. */
   readonly stop: () => void;
+  /** Called when no item will come any more, so that one that is late holds up the end. */
+  readonly onTail?: () => void;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface MapAheadOptions<In, Out> {
  */
 export async function* mapAhead<In, Out>(
   source: AsyncIterable<In>,
-  { work, aheadMax, stop }: MapAheadOptions<In, Out>,
+  { work, aheadMax, stop, onTail }: MapAheadOptions<In, Out>,
 ): AsyncGenerator<Out, void, undefined> {
   const results: Promise<Out>[] = [];
   const change = new Change();
@@ -32,6 +34,7 @@ export async function* mapAhead<In, Out>(
       add(work(item));
       while (isFull()) await change.next;
     }
+    onTail?.();
   };
   const beginning = begin()
     .catch((error: unknown) => add(Promise.reject(error as Error)))

@@ -92,6 +92,7 @@ it('names the blocks that differ from what was acknowledged', async () => {
     aheadMax: () => 2,
     signal: new AbortController().signal,
     onRead: () => undefined,
+    onTail: () => undefined,
   };
   const whole = readBack({ ...options, expected: expected(), leftOutIsZero: true });
   await expect(whole).rejects.toMatchObject({

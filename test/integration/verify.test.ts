@@ -191,6 +191,15 @@ describe('verifySnapshot', () => {
     expect(retries).toBeGreaterThan(0);
   });
 
+  it('asks again for the last block when its answer stands still', async () => {
+    const { client, ebs, snapshotId } = await uploaded();
+    ebs.inject({ operation: 'GetSnapshotBlock', blockIndex: 8, fault: 'stall' });
+    expect(await verifySnapshot({ client, snapshotId })).toMatchObject({
+      isEqual: true,
+      retries: 1,
+    });
+  }, 30_000);
+
   it('stops at once, whatever it waits for', async () => {
     const { client, ebs, snapshotId, source } = await uploaded();
     const silent = new Readable({ read: () => undefined });

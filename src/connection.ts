@@ -64,10 +64,13 @@ export function connect(options: ConnectOptions): Connection {
   });
   let lineLimits = lineLimitsOf(options.limits);
   let pass: GatePass | undefined;
+  /** Whether the job has come to its tail before its first block was at the gate. */
+  let isEndingEarly = false;
   const join: JoinGate = async (operation, snapshotId) => {
     const { key, isAmazon } = await placeOf(client);
     const line = { snapshotId, ...lineLimits, retriesAsleep: () => transport.asleep };
     pass = gates.join(`${operation} ${key}`, line, () => makeGate(clock, isAmazon));
+    if (isEndingEarly) pass.line.isEnding = true;
     return pass;
   };
   const window = (): WindowState | undefined => pass?.gate.stateOf(pass.line);
@@ -116,7 +119,8 @@ export function connect(options: ConnectOptions): Connection {
       if (pass !== undefined) pass.gate.setLimits(pass.line, lineLimits);
     },
     enterTail: () => {
-      if (pass !== undefined) pass.line.isEnding = true;
+      if (pass === undefined) isEndingEarly = true;
+      else pass.line.isEnding = true;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Job } from './job.ts';
+import type { DifferingRange } from './options.ts';
 import type { Brake } from './pipeline/limiter.ts';
 import type { WindowState } from './pipeline/window-watch.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
@@ -19,6 +20,8 @@ export interface Progress {
   readonly omittedBlocks: number;
   /** Blocks not sent because the snapshot has them, from an earlier run or its parent. Always 0 for a restore. */
   readonly unchangedBlocks: number;
+  /** Bytes read back and compared; absent before that begins. */
+  readonly bytesVerified?: number;
   /** Requests under way now. */
   readonly inFlight: number;
   /** What has kept the job from being faster for most of the last seconds; absent before its first block. */
@@ -73,6 +76,18 @@ export interface ReaderEvents extends RestoreEvents {
 export interface SnapshotVolume {
   readonly snapshotId: string;
   readonly volumeSizeGiB: number;
+}
+
+/** What happens on the way of a comparison. */
+export interface VerifyEvents extends RestoreEvents {
+  /** A range that is not as expected, as soon as it has ended; in ascending order. */
+  difference: DifferingRange;
+}
+
+/** What happens on the way of a copy; the rest is told of the reading side. */
+export interface CopyEvents extends RestoreEvents {
+  /** StartSnapshot's answer for one of the targets, the moment it is known. */
+  snapshot: { readonly target: number; readonly answer: StartSnapshotAnswer };
 }
 
 /** What the functions tell beside that. */

@@ -14,8 +14,11 @@ export {
   type ErrorCode,
   type ManifestHolder,
 } from './base/errors.ts';
+export { copySnapshot } from './copy.ts';
+export { diffSnapshots, type SnapshotDiff } from './diff.ts';
 export type { Block, BlockKind } from './engine/engine.ts';
 export type {
+  CopyEvents,
   Listeners,
   Progress,
   ReaderEvents,
@@ -25,12 +28,21 @@ export type {
   StartEvents,
   ThrottleEvent,
   UploadEvents,
+  VerifyEvents,
   WindowEvent,
 } from './events.ts';
 export type { Job, JobState } from './job.ts';
 export type {
   BlockRange,
   ByteRange,
+  ChangedRange,
+  CopyOptions,
+  CopyOutcome,
+  CopyResult,
+  CopyTarget,
+  DiffOptions,
+  DiffSummary,
+  DifferingRange,
   EngineChoice,
   JobOptions,
   Limits,
@@ -42,6 +54,8 @@ export type {
   SnapshotWriterOptions,
   TransportChoice,
   UploadOptions,
+  VerifyOptions,
+  VerifyResult,
 } from './options.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
@@ -51,3 +65,4 @@ export { SnapshotReader } from './snapshot-reader.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
 export { makeClient } from './transport/make-client.ts';
 export { uploadSnapshot } from './upload.ts';
+export { verifySnapshot } from './verify.ts';

@@ -12,12 +12,16 @@ import {
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
 import type {
+  CopyOptions,
+  CopyTarget,
+  DiffOptions,
   Limits,
   RestoreOptions,
   SnapshotFileOptions,
   SnapshotReaderOptions,
   SnapshotWriterOptions,
   UploadOptions,
+  VerifyOptions,
 } from './options.ts';
 
 /** Model: SnapshotId. */
@@ -51,6 +55,7 @@ const UPLOAD: Record<string, Check> = {
   ...JOB,
   zeroBlocks: oneOf('write', 'omit'),
   waitUntil: oneOf('accepted', 'completed'),
+  verify: boolean,
   onFailure: oneOf('keep', 'delete'),
   manifest: path,
   resume: boolean,
@@ -82,6 +87,45 @@ const BYTE_RANGE: Record<string, Check> = {
 const BLOCK_RANGE: Record<string, Check> = {
   firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
   blockCount: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+};
+
+const DIFF: Record<string, Check> = {
+  ...JOB,
+  firstSnapshotId: snapshotId,
+  secondSnapshotId: snapshotId,
+  byDigest: boolean,
+  on: listeners,
+};
+
+const VERIFY: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  source: streamOrPath('pipe', 'a Readable'),
+  manifest: path,
+  offline: boolean,
+  on: listeners,
+};
+
+const COPY: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  targets: (value, name) => {
+    if (!Array.isArray(value)) throw typeError(name, 'an array of targets', value);
+    if (value.length === 0) throw valueError(name, 'at least one target', value);
+  },
+  on: listeners,
+};
+
+const COPY_TARGET: Record<string, Check> = {
+  client: (value, name) => JOB.client?.(value, name),
+  transport: (value, name) => JOB.transport?.(value, name),
+  waitUntil: oneOf('accepted', 'completed'),
+  verify: boolean,
+  onFailure: oneOf('keep', 'delete'),
+  manifest: path,
+  resume: boolean,
+  base: path,
+  params: object,
 };
 
 const PARAMS: Record<string, Check> = {
@@ -163,6 +207,39 @@ export function validateReaderOptions(options: SnapshotReaderOptions): void {
   else required(range.firstBlock, 'range.firstBlock', 'a number of blocks');
 }
 
+/** As {@link validateWriterOptions}, for diffSnapshots. */
+export function validateDiffOptions(options: DiffOptions): void {
+  checkAll(options, DIFF, 'diffSnapshots');
+  required(options.firstSnapshotId, 'firstSnapshotId', 'the id of a snapshot');
+  required(options.secondSnapshotId, 'secondSnapshotId', 'the id of a snapshot');
+}
+
+/** As {@link validateWriterOptions}, for verifySnapshot. */
+export function validateVerifyOptions(options: VerifyOptions): void {
+  checkAll(options, VERIFY, 'verifySnapshot');
+  const { source, manifest, offline } = options;
+  if (offline === true) {
+    if (source === undefined) throw missing('source', 'offline');
+    if (manifest === undefined) throw missing('manifest', 'offline');
+    return;
+  }
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  if (source !== undefined && manifest !== undefined)
+    throw missing('offline', 'source and manifest');
+}
+
+/** As {@link validateWriterOptions}, for copySnapshot. */
+export function validateCopyOptions(options: CopyOptions): void {
+  checkAll(options, COPY, 'copySnapshot');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  required(options.targets, 'targets', 'an array of targets');
+  for (const [index, target] of options.targets.entries()) {
+    checkAll(target, COPY_TARGET, 'copySnapshot', `targets[${index}]`);
+    checkParams(target.params ?? {}, 'write');
+    checkManifest(target);
+  }
+}
+
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */
 export function validateLimits(limits: Limits): void {
   checkAll(limits, LIMITS, 'limits', 'limits');
@@ -195,8 +272,12 @@ function checkParams(
   }
 }
 
-function checkManifest(options: SnapshotWriterOptions | UploadOptions): void {
+function checkManifest(options: SnapshotWriterOptions | UploadOptions | CopyTarget): void {
   const { manifest, resume, base, params, onFailure } = options;
+  // What cannot be read yet cannot be read back.
+  if (options.verify === true && options.waitUntil === 'accepted') {
+    throw conflict('verify', "waitUntil: 'accepted'");
+  }
   if (resume === true && manifest === undefined) throw missing('manifest', 'resume');
   if (base !== undefined) {
     if (manifest === undefined) throw missing('manifest', 'base');

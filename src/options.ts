@@ -1,6 +1,13 @@
 import type { EBSClient, StartSnapshotCommandInput } from '@aws-sdk/client-ebs';
 import type { Readable } from 'node:stream';
-import type { Listeners, RestoreEvents, StartEvents, UploadEvents } from './events.ts';
+import type {
+  CopyEvents,
+  Listeners,
+  RestoreEvents,
+  StartEvents,
+  UploadEvents,
+  VerifyEvents,
+} from './events.ts';
 
 /** Bytes of block buffers held at one time when the caller sets no bound: 256 blocks. */
 export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
@@ -47,6 +54,11 @@ export interface SnapshotWriterOptions extends JobOptions {
   readonly zeroBlocks?: 'write' | 'omit';
   /** 'completed' (default): done when the snapshot can be read. 'accepted': done when CompleteSnapshot was accepted. */
   readonly waitUntil?: 'accepted' | 'completed';
+  /**
+   * Reads the snapshot back once it is readable, and compares every block with what was acknowledged: done when they are
+   * equal. Not together with `waitUntil: 'accepted'`. Default false.
+   */
+  readonly verify?: boolean;
   /** Bytes that the source will bring, where that is known: the total of `progress`. */
   readonly sourceSizeBytes?: number;
   /**
@@ -125,6 +137,53 @@ export interface RestoreOptions extends JobOptions {
   readonly on?: Listeners<StartEvents & RestoreEvents>;
 }
 
+/** Options of {@link diffSnapshots}. */
+export interface DiffOptions extends JobOptions {
+  /** What is compared with. */
+  readonly firstSnapshotId: string;
+  /** What is compared: ranges tell what has become of the first in it. */
+  readonly secondSnapshotId: string;
+  /**
+   * Reads what was written in either snapshot, and leaves out what is the same on both sides. Snapshots that are not related are always
+   * compared so, all of their blocks. Default false.
+   */
+  readonly byDigest?: boolean;
+  readonly on?: Listeners<StartEvents & RestoreEvents>;
+}
+
+/**
+ * Options of {@link verifySnapshot}: `snapshotId` alone, with `source` or with `manifest`; or `source`, `manifest` and
+ * `offline`.
+ */
+export interface VerifyOptions extends JobOptions {
+  readonly snapshotId?: string;
+  /** A path to a file or block device, or a stream of bytes, that the snapshot should equal, zeros behind its end. */
+  readonly source?: string | Readable | AsyncIterable<Uint8Array>;
+  /** The manifest of the upload that made the snapshot. */
+  readonly manifest?: string;
+  /** Asks the service for nothing: compares `source` with `manifest`, which must be of `snapshotId` if that is given. Default false. */
+  readonly offline?: boolean;
+  readonly on?: Listeners<StartEvents & VerifyEvents>;
+}
+
+/** Options of {@link copySnapshot}. */
+export interface CopyOptions extends JobOptions {
+  /** The snapshot to copy; `client` is the one to read it with. */
+  readonly snapshotId: string;
+  /** Where to copy it to, at least one. */
+  readonly targets: readonly CopyTarget[];
+  readonly on?: Listeners<StartEvents & CopyEvents>;
+}
+
+/** A snapshot that a copy makes: options of a SnapshotWriter, the client being of the region and account to write to. */
+export interface CopyTarget extends Pick<
+  SnapshotWriterOptions,
+  'client' | 'transport' | 'manifest' | 'resume' | 'base' | 'verify' | 'waitUntil' | 'onFailure'
+> {
+  /** As for SnapshotWriter. VolumeSize defaults to the source's. */
+  readonly params?: Partial<StartSnapshotCommandInput>;
+}
+
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
@@ -157,6 +216,100 @@ export interface RestoreResult {
   readonly blocksRead: number;
   /** Blocks absent from the snapshot: cleared, or skipped on a target said to be zero. */
   readonly absentBlocks: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** A range in which a snapshot differs from another, in the words of `qemu-img map` for the second of them. */
+export interface ChangedRange {
+  /** Bytes from the start of the volume. */
+  readonly start: number;
+  /** Bytes; a multiple of BLOCK_SIZE. */
+  readonly length: number;
+  /** Whether the second snapshot holds blocks there. */
+  readonly present: boolean;
+  /** Whether they may have data. */
+  readonly data: boolean;
+  /** Whether they read as zeros; false as long as that is not known. */
+  readonly zero: boolean;
+  /**
+   * `added`: held by the second alone. `removed`: by the first alone. `changed`: by both. `zeroed`: changed to zeros, which
+   * only a comparison by digests tells.
+   */
+  readonly change: 'added' | 'changed' | 'zeroed' | 'removed';
+}
+
+/** What a comparison of two snapshots came to. */
+export interface DiffSummary {
+  readonly firstSnapshotId: string;
+  readonly secondSnapshotId: string;
+  readonly firstVolumeSizeGiB: number;
+  readonly secondVolumeSizeGiB: number;
+  /** Whether the two are of one lineage. */
+  readonly isRelated: boolean;
+  /** Whether contents were compared: `byDigest` asked for it, or the two are not related. */
+  readonly byDigest: boolean;
+  /** Whether no range differs, and the volumes are of one size. */
+  readonly isEqual: boolean;
+  readonly changedBlocks: number;
+  readonly changedBytes: number;
+  /** Blocks read from either snapshot, each checked against its digest. */
+  readonly blocksRead: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** A range that is not as expected. */
+export interface DifferingRange {
+  /** Bytes from the start of the volume. */
+  readonly start: number;
+  /** Bytes; whole blocks, but for `beyond`. */
+  readonly length: number;
+  /**
+   * `content`: the bytes are others. `corrupt`: the service sends bytes that never match their digest. `unknown`: the manifest does
+   * not know what was sent, as where it was damaged. `beyond`: the source is longer than the volume.
+   */
+  readonly fault: 'content' | 'corrupt' | 'unknown' | 'beyond';
+}
+
+/** What a comparison came to. */
+export interface VerifyResult {
+  /** Absent where neither the options nor the manifest name one. */
+  readonly snapshotId?: string;
+  readonly isEqual: boolean;
+  readonly volumeSizeGiB: number;
+  /** Bytes of the source, where there was one. */
+  readonly sourceSizeBytes?: number;
+  readonly differingBytes: number;
+  readonly differingRanges: number;
+  /** The first hundred of them. */
+  readonly differences: readonly DifferingRange[];
+  /** Blocks that may be a parent's, of which the manifest knows nothing; they were compared with their own digest alone. */
+  readonly uncheckedBlocks: number;
+  /** Blocks read from the service, each checked against its digest. */
+  readonly blocksRead: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** What became of one target of a copy: one of the two. */
+export interface CopyOutcome {
+  readonly result?: SnapshotResult;
+  readonly error?: Error;
+}
+
+/** What a copy came to. */
+export interface CopyResult {
+  /** The snapshot that was copied. */
+  readonly snapshotId: string;
+  readonly volumeSizeGiB: number;
+  /** In the order of the options; at least one has a result. */
+  readonly targets: readonly CopyOutcome[];
+  /** Blocks read from the source, once for all targets. */
+  readonly blocksRead: number;
+  /** Blocks that the source does not hold. */
+  readonly absentBlocks: number;
+  /** Attempts to read that were repeated. */
   readonly retries: number;
   readonly elapsedMs: number;
 }

@@ -10,7 +10,7 @@ import type { SnapshotFileOptions } from './options.ts';
 import { checkRead, validateFileOptions } from './options-validation.ts';
 import { BlockCache } from './pipeline/block-cache.ts';
 import { BlockIndex } from './pipeline/block-index.ts';
-import { isRefusedFor } from './pipeline/block-listing.ts';
+import { isRefusedFor } from './pipeline/page-stream.ts';
 
 /** Blocks asked for ahead of whoever reads from front to back: enough to hide the way to the service, few to be in vain. */
 const READ_AHEAD_BLOCKS = 4;

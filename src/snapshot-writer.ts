@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { abortError, SourceError } from './base/errors.ts';
-import { volumeBlockCount } from './base/units.ts';
+import { blocksIn, volumeBlockCount } from './base/units.ts';
 import { clearBehind } from './clear-behind.ts';
 import { connect, type Connection } from './connection.ts';
 import { destroyOnAbort } from './destroy-on-abort.ts';
@@ -20,6 +20,7 @@ import { completeSnapshot, type CompletionState } from './pipeline/completion.ts
 import { ProgressThrottle } from './pipeline/progress.ts';
 import { UploadPipeline } from './pipeline/upload-pipeline.ts';
 import type { UploadRecords } from './pipeline/upload-records.ts';
+import { readBack } from './read-back.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 import { endUpload } from './upload-ending.ts';
 import { UploadManifest, type UploadSource } from './upload-manifest.ts';
@@ -82,6 +83,8 @@ export class SnapshotWriter extends Writable implements Job {
   #pipeline: UploadPipeline | undefined;
   #limits: LimitsInForce;
   #isAccepted = false;
+  /** Undefined before reading back begins. */
+  #blocksVerified: number | undefined;
   #result: SnapshotResult | undefined;
 
   constructor(options: SnapshotWriterOptions) {
@@ -137,6 +140,7 @@ export class SnapshotWriter extends Writable implements Job {
   get progress(): Progress {
     return uploadProgress({
       counts: this.#pipeline?.counts,
+      blocksVerified: this.#blocksVerified,
       bytesTotal: this.#options.sourceSizeBytes,
       startedAtMs: this.#startedAtMs,
       connection: this.#connection,
@@ -228,6 +232,23 @@ export class SnapshotWriter extends Writable implements Job {
     return (await this.#openManifest())?.isSealed === true;
   }
 
+  /** Whether nothing written is as it should be: by blocks it is a copy of the parent; otherwise a mistake upstream. */
+  protected get mayBeEmpty(): boolean {
+    return this.#options.params.ParentSnapshotId !== undefined;
+  }
+
+  /** Starts the snapshot now, or finds the one of an earlier run, and resolves with StartSnapshot's answer. */
+  protected async startNow(): Promise<StartSnapshotAnswer> {
+    await this.#started();
+    if (this.#snapshot === undefined) throw abortError();
+    return this.#snapshot;
+  }
+
+  /** Whether the manifest says that a block of this index was sent. */
+  protected async isRecorded(blockIndex: number): Promise<boolean> {
+    return (await (await this.#openManifest())?.isWritten(blockIndex)) ?? false;
+  }
+
   get #blockCount(): number {
     return volumeBlockCount(this.#options.params.VolumeSize ?? 0);
   }
@@ -298,6 +319,10 @@ export class SnapshotWriter extends Writable implements Job {
     const { signal } = this.#stop;
     const onState = async (state: CompletionState): Promise<void> => {
       if (state === 'accepted') this.#isAccepted = true;
+      // Before the manifest says that it is completed: a run that was stopped meanwhile reads back again.
+      if (state === 'completed' && this.#options.verify === true) {
+        await this.#readBack(request.snapshotId);
+      }
       await this.#manifest?.advance(state);
     };
     await completeSnapshot(request, { transport, clock, signal, waitUntil, onState });
@@ -309,13 +334,30 @@ export class SnapshotWriter extends Writable implements Job {
     });
   }
 
+  /** Reads the snapshot and compares it with what the service acknowledged. */
+  async #readBack(snapshotId: string): Promise<void> {
+    const { params } = this.#options;
+    this.#blocksVerified = 0;
+    await readBack({
+      transport: this.#connection.transport,
+      snapshotId,
+      expected: this.#records.digests(),
+      leftOutIsZero: this.#manifest?.knowsAllBlocks ?? params.ParentSnapshotId === undefined,
+      aheadMax: () => blocksIn(this.#limits.maxInFlightBytes),
+      signal: this.#stop.signal,
+      onTail: () => this.#connection.enterTail(),
+      onRead: () => {
+        this.#blocksVerified = (this.#blocksVerified ?? 0) + 1;
+        this.#progress.changed();
+      },
+    });
+  }
+
   /** Sends what is left of the source, and what must follow it, until all of it is acknowledged. */
   async #sendLast(): Promise<void> {
     await this.#intake.finish();
-    // Nothing written is a copy of the parent, by blocks; by bytes, or without a parent, it is a mistake upstream.
     const { form, bytesTaken } = this.#intake;
-    const isCopy = form !== 'bytes' && this.#options.params.ParentSnapshotId !== undefined;
-    if (bytesTaken === 0 && !isCopy) {
+    if (bytesTaken === 0 && (form === 'bytes' || !this.mayBeEmpty)) {
       throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
     }
     const pipeline = await this.#started();

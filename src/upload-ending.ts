@@ -8,11 +8,18 @@ const LAST_CALL_MS_MAX = 10_000;
 
 /** Failures after which there is no snapshot to go on with. */
 const FINAL_CODES: ReadonlySet<string | undefined> = new Set([
+  'ERR_EBS_DIFFERENT',
   'ERR_EBS_SNAPSHOT_DELETED',
   'ERR_EBS_SNAPSHOT_EXPIRED',
   'ERR_EBS_SNAPSHOT_FAILED',
   'ERR_EBS_SNAPSHOT_SEALED',
   'ERR_EBS_OMIT_REFUSED',
+]);
+
+/** Failures that prove an accepted snapshot to be wrong. */
+const WRONG_CODES: ReadonlySet<string | undefined> = new Set([
+  'ERR_EBS_DIFFERENT',
+  'ERR_EBS_SNAPSHOT_FAILED',
 ]);
 
 /** What an upload has come to, when nothing of it is under way any more. */
@@ -66,7 +73,7 @@ async function explain(
 function mayDelete(failure: Error, { isAccepted, onFailure }: EndedUpload): boolean {
   if (onFailure !== 'delete') return false;
   const { code } = failure as { code?: string };
-  return !isAccepted || code === 'ERR_EBS_SNAPSHOT_FAILED';
+  return !isAccepted || WRONG_CODES.has(code);
 }
 
 /** Leaves the manifest as the next run needs it, and says in the failure whether there can be one. */

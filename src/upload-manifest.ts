@@ -12,8 +12,10 @@ import {
 } from './manifest/manifest-facts.ts';
 import { Manifest } from './manifest/manifest.ts';
 import type { SourceIdentity } from './manifest/source-identity.ts';
+import type { BlockDigest } from './pipeline/compare-blocks.ts';
 import { decideByRecord, type RecordPolicy } from './pipeline/decide-by-record.ts';
 import type { Decision, RecordedBlocks, UploadRecords } from './pipeline/upload-records.ts';
+import { knowsAllBlocks, manifestDigests } from './source-digests.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 
 /** What an upload reads, as far as that is known before it is read. */
@@ -119,6 +121,11 @@ export class UploadManifest implements UploadRecords {
     return decideByRecord(await this.#manifest.digestOf(block.index), block, this.#policy);
   }
 
+  /** Whether an earlier run, or this one, has sent the block: of a source that never changes, it is there. */
+  async isWritten(blockIndex: number): Promise<boolean> {
+    return (await this.#manifest.digestOf(blockIndex)).state === 'written';
+  }
+
   doubt(blockIndex: number): Promise<void> {
     return this.#manifest.doubt(blockIndex);
   }
@@ -156,6 +163,15 @@ export class UploadManifest implements UploadRecords {
     const blocks = doubtfulBlocksCount === 1 ? 'a block' : `${doubtfulBlocksCount} blocks`;
     const message = `"${path}" does not know what was sent for ${blocks}, and the source did not bring them`;
     throw new ManifestError('ERR_EBS_MANIFEST_DOUBTFUL', message, { path });
+  }
+
+  digests(): AsyncIterable<BlockDigest> {
+    return manifestDigests(this.#manifest);
+  }
+
+  /** Whether blocks without a record read as zeros. */
+  get knowsAllBlocks(): boolean {
+    return knowsAllBlocks(this.#manifest);
   }
 
   /** Notes how far the snapshot is; it never goes back. */

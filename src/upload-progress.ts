@@ -7,6 +7,8 @@ import type { UploadCounts } from './pipeline/upload-pipeline.ts';
 export interface ProgressFacts {
   /** Undefined before the first block. */
   readonly counts: UploadCounts | undefined;
+  /** Blocks read back; undefined before that has begun. */
+  readonly blocksVerified: number | undefined;
   /** Undefined where the length of the source is not known. */
   readonly bytesTotal: number | undefined;
   readonly startedAtMs: number;
@@ -15,7 +17,7 @@ export interface ProgressFacts {
 
 /** How far an upload has come, now. */
 export function uploadProgress(facts: ProgressFacts): Progress {
-  const { counts, bytesTotal, startedAtMs, connection } = facts;
+  const { counts, blocksVerified, bytesTotal, startedAtMs, connection } = facts;
   const { blocksSent = 0, zeroBlocks = 0, omittedBlocks = 0, unchangedBlocks = 0 } = counts ?? {};
   const bytesDone = (blocksSent + omittedBlocks + unchangedBlocks) * BLOCK_SIZE;
   const { window } = connection;
@@ -27,6 +29,7 @@ export function uploadProgress(facts: ProgressFacts): Progress {
     zeroBlocks,
     omittedBlocks,
     unchangedBlocks,
+    ...(blocksVerified === undefined ? {} : { bytesVerified: blocksVerified * BLOCK_SIZE }),
     inFlight: window?.inFlight ?? 0,
     ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
     retries: connection.retries,

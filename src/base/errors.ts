@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_EBS_SNAPSHOT_DELETED: 'The snapshot was deleted before it was finished.',
   ERR_EBS_SNAPSHOT_EXPIRED: 'The service gave the snapshot up for want of blocks.',
   ERR_EBS_SNAPSHOT_SEALED: 'The snapshot was completed by another.',
+  ERR_EBS_DIFFERENT: 'The snapshot does not read back as it was sent.',
   ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
   ERR_EBS_OMIT_REFUSED: 'Zero blocks cannot be omitted from an encrypted snapshot.',
   ERR_EBS_MANIFEST_OPEN: 'The manifest could not be opened.',

@@ -14,15 +14,21 @@ export interface ConnectionFlags {
 /** A client, and the local service behind it where `--local` asked for one. */
 export interface ClientHandle {
   readonly client: EBSClient;
+  /** Set with `--local`. */
+  readonly service?: LocalEbs;
   close(): Promise<void>;
 }
 
-/** Makes the client that the flags and the environment describe. */
+/**
+ * Makes the client that the flags and the environment describe.
+ * @param options.isLocalNarrow - whether a local service takes requests of `--region` alone. Default true.
+ */
 export async function openClient(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
+  { isLocalNarrow = true }: { readonly isLocalNarrow?: boolean } = {},
 ): Promise<ClientHandle> {
-  if (flags.local !== undefined) return openLocalClient(flags.local, flags.region);
+  if (flags.local !== undefined) return openLocalClient(flags.local, flags.region, isLocalNarrow);
   // The SDK reads AWS_REGION and the profile by itself, and not AWS_DEFAULT_REGION, which the AWS CLI reads.
   const region = flags.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
   const client = makeClient(given({ region, profile: flags.profile, endpoint: flags.endpointUrl }));
@@ -36,8 +42,8 @@ export async function openClient(
 }
 
 /** Makes a client of a local service that runs already. */
-export function clientOf(service: LocalEbs): EBSClient {
-  const { endpoint, region, credentials } = service;
+export function clientOf(service: LocalEbs, region = service.region): EBSClient {
+  const { endpoint, credentials } = service;
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return makeClient({
     endpoint,
@@ -49,12 +55,14 @@ export function clientOf(service: LocalEbs): EBSClient {
 async function openLocalClient(
   directory: string,
   region: string | undefined,
+  isNarrow: boolean,
 ): Promise<ClientHandle> {
   const { LocalEbs } = await import('../local.ts');
-  const service = await LocalEbs.start({ directory, ...given({ region }) });
-  const client = clientOf(service);
+  const service = await LocalEbs.start({ directory, ...(isNarrow ? given({ region }) : {}) });
+  const client = clientOf(service, region);
   return {
     client,
+    service,
     close: async () => {
       client.destroy();
       await service.close();

@@ -94,15 +94,8 @@ const CAPS = [
   },
 ] as const satisfies readonly Flag[];
 
-/** Flags of `upload`. */
-export const UPLOAD_FLAGS = [
-  {
-    name: 'volume-size',
-    kind: 'number',
-    value: 'GiB',
-    description: 'size of the volume; default the source rounded up; needed for `-`',
-    option: 'params.VolumeSize',
-  },
+/** Flags about a new snapshot, and how it is made. */
+const NEW_SNAPSHOT = [
   {
     name: 'parent-snapshot-id',
     kind: 'text',
@@ -152,15 +145,6 @@ export const UPLOAD_FLAGS = [
     option: 'params.Tags',
   },
   {
-    name: 'zero-blocks',
-    kind: 'text',
-    value: 'write|omit',
-    choices: ['write', 'omit'],
-    description: 'send zero blocks (default), or leave them out where that is safe',
-    option: 'zeroBlocks',
-  },
-  ...CAPS,
-  {
     name: 'wait',
     kind: 'text',
     value: 'accepted|completed',
@@ -196,6 +180,33 @@ export const UPLOAD_FLAGS = [
     description: 'manifest of the parent: send only what differs from it',
     option: 'base',
   },
+  {
+    name: 'verify',
+    kind: 'switch',
+    description: 'read the snapshot back when it is completed, and compare',
+    option: 'verify',
+  },
+] as const satisfies readonly Flag[];
+
+/** Flags of `upload`. */
+export const UPLOAD_FLAGS = [
+  {
+    name: 'volume-size',
+    kind: 'number',
+    value: 'GiB',
+    description: 'size of the volume; default the source rounded up; needed for `-`',
+    option: 'params.VolumeSize',
+  },
+  {
+    name: 'zero-blocks',
+    kind: 'text',
+    value: 'write|omit',
+    choices: ['write', 'omit'],
+    description: 'send zero blocks (default), or leave them out where that is safe',
+    option: 'zeroBlocks',
+  },
+  ...NEW_SNAPSHOT,
+  ...CAPS,
   ...CONNECTION,
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
@@ -214,6 +225,66 @@ export const DOWNLOAD_FLAGS = [
     description: 'write over an existing file or a block device',
     option: 'force',
   },
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
+/** Flags of `copy`. */
+export const COPY_FLAGS = [
+  {
+    name: 'to-region',
+    kind: 'text',
+    value: 'REGION,...',
+    description: 'region of the copy; several, with commas, get one each from one reading',
+  },
+  {
+    name: 'to-profile',
+    kind: 'text',
+    value: 'NAME',
+    description: 'profile to write the copy with; default that of --profile',
+  },
+  {
+    name: 'to-endpoint-url',
+    kind: 'url',
+    value: 'URL',
+    description: 'endpoint to write the copy to; default that of the region',
+  },
+  ...NEW_SNAPSHOT,
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
+/** Flags of `verify`. */
+export const VERIFY_FLAGS = [
+  {
+    name: 'manifest',
+    kind: 'text',
+    value: 'FILE',
+    description: 'compare with what the upload recorded in FILE',
+    option: 'manifest',
+  },
+  {
+    name: 'offline',
+    kind: 'switch',
+    description: 'ask the service for nothing: compare SOURCE with --manifest',
+    option: 'offline',
+  },
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
+/** Flags of `diff`. */
+export const DIFF_FLAGS = [
+  {
+    name: 'by-digest',
+    kind: 'switch',
+    description: 'read what was written, and leave out what is the same on both sides',
+    option: 'byDigest',
+  },
+  { name: 'exit-code', kind: 'switch', description: 'end with 4 when the two differ' },
   ...CAPS,
   ...CONNECTION,
   ...OUTPUT,
@@ -287,6 +358,56 @@ export const COMMANDS = [
       'download snap-0123456789abcdef0 disk.img',
       'download snap-0123456789abcdef0 /dev/nvme2n1 --force',
       'download snap-0123456789abcdef0 - | gzip > disk.img.gz',
+    ],
+  },
+  {
+    name: 'verify',
+    summary: 'compare a snapshot with a source, a manifest, or its own digests',
+    arguments: [
+      { name: 'SNAPSHOT', description: 'id of the snapshot', option: 'snapshotId' },
+      {
+        name: 'SOURCE',
+        description: 'file, block device, or - for stdin',
+        optional: true,
+        option: 'source',
+      },
+    ],
+    flags: VERIFY_FLAGS,
+    examples: [
+      'verify snap-0123456789abcdef0',
+      'verify snap-0123456789abcdef0 disk.img',
+      'verify snap-0123456789abcdef0 --manifest disk.manifest',
+      'verify snap-0123456789abcdef0 disk.img --manifest disk.manifest --offline',
+    ],
+  },
+  {
+    name: 'diff',
+    summary: 'print the ranges in which a snapshot differs from another',
+    arguments: [
+      {
+        name: 'FIRST',
+        description: 'id of the snapshot to compare with',
+        option: 'firstSnapshotId',
+      },
+      { name: 'SECOND', description: 'id of the snapshot to compare', option: 'secondSnapshotId' },
+    ],
+    flags: DIFF_FLAGS,
+    examples: [
+      'diff snap-0123456789abcdef0 snap-0fedcba9876543210',
+      'diff snap-0123456789abcdef0 snap-0fedcba9876543210 --by-digest --json',
+    ],
+  },
+  {
+    name: 'copy',
+    summary: 'copy a snapshot to other regions or accounts, and print the ids of the copies',
+    arguments: [
+      { name: 'SNAPSHOT', description: 'id of the snapshot to copy', option: 'snapshotId' },
+    ],
+    flags: COPY_FLAGS,
+    examples: [
+      'copy snap-0123456789abcdef0 --region us-east-1 --to-region eu-central-1',
+      'copy snap-0123456789abcdef0 --to-profile backup --encrypted --manifest copy.manifest --resume',
+      'copy snap-0123456789abcdef0 --to-region eu-west-1,us-west-2 --manifest {region}.manifest',
     ],
   },
   {

@@ -41,6 +41,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 export function exitCodeOf(code: string | undefined): number {
   if (code === undefined) return EXIT.failed;
   if (code === 'ERR_EBS_UNCONFIRMED') return EXIT.unconfirmed;
+  if (code === 'ERR_EBS_DIFFERENT') return EXIT.different;
   if (code === 'ERR_EBS_MANIFEST_LOCKED') return EXIT.locked;
   if (code === 'ERR_EBS_ACCESS' || code === 'ERR_EBS_PROXY') return EXIT.access;
   return USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed;

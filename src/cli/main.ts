@@ -24,6 +24,9 @@ interface CommandModule {
 const MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
   upload: () => import('./commands/upload.ts'),
   download: () => import('./commands/download.ts'),
+  verify: () => import('./commands/verify.ts'),
+  diff: () => import('./commands/diff.ts'),
+  copy: () => import('./commands/copy.ts'),
   serve: () => import('./commands/serve.ts'),
   demo: () => import('./commands/demo.ts'),
 };

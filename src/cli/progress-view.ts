@@ -281,7 +281,9 @@ function doing(progress: Progress, speedometer: Speedometer, limit: string | und
   if (speedometer.bytesPerSecond !== undefined) {
     parts.push(`${formatBytes(Math.round(speedometer.bytesPerSecond))}/s`);
   }
-  if (bytesDone === bytesTotal && inFlight === 0) parts.push('finishing');
+  if (progress.bytesVerified !== undefined) {
+    parts.push(`${formatBytes(progress.bytesVerified)} read back`);
+  } else if (bytesDone === bytesTotal && inFlight === 0) parts.push('finishing');
   else if (speedometer.remainingMs !== undefined) {
     const wholeSecondsMs = Math.ceil(speedometer.remainingMs / 1000) * 1000;
     parts.push(`${formatDuration(wholeSecondsMs)} left`);

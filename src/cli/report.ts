@@ -31,6 +31,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_EBS_MANIFEST_EXISTS: 'go on with it by --resume, or give another path',
   ERR_EBS_MANIFEST_LOCKED: 'wait for that run, or stop it',
   ERR_EBS_MANIFEST_IO: 'make room, or repair the disk',
+  ERR_EBS_DIFFERENT: 'delete the snapshot and upload again, and check memory and disk',
   ERR_EBS_UNCONFIRMED: 'ask for its state with `aws ec2 describe-snapshots`',
   ERR_EBS_THROTTLED: 'lower --max-requests or run fewer uploads at a time',
   ERR_EBS_TRANSPORT: 'check the network and the endpoint, then run the command again',

@@ -2,8 +2,8 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 
 /** What tells one source from another, and one state of a file from the next. 64-bit numbers are decimal text. */
 export interface SourceIdentity {
-  readonly kind: 'file' | 'device';
-  /** Absolute, links resolved. */
+  readonly kind: 'file' | 'device' | 'snapshot';
+  /** Absolute, links resolved; of a snapshot its id. */
   readonly path: string;
   /** Bytes when the upload began. */
   readonly sizeBytes: number;
@@ -59,7 +59,7 @@ export function isSameSource(a: SourceIdentity, b: SourceIdentity): boolean {
 export function isSourceIdentity(value: unknown): value is SourceIdentity {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, path, sizeBytes } = value as Partial<SourceIdentity>;
-  const isKnownKind = kind === 'file' || kind === 'device';
+  const isKnownKind = kind === 'file' || kind === 'device' || kind === 'snapshot';
   return isKnownKind && typeof path === 'string' && typeof sizeBytes === 'number';
 }
 

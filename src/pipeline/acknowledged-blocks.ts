@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DIGEST_SIZE } from '../base/constants.ts';
 import type { Block } from '../engine/engine.ts';
+import type { BlockDigest } from './compare-blocks.ts';
 import type { Decision, RecordedBlocks, UploadRecords } from './upload-records.ts';
 
 /** Digests in one page: 4 KiB of them. */
@@ -54,6 +55,13 @@ export class AcknowledgedBlocks implements UploadRecords {
     return Promise.resolve({ changedBlocksCount: this.#count, aggregateDigest });
   }
 
+  async *digests(): AsyncGenerator<BlockDigest, void> {
+    for (const key of this.#keys()) {
+      await Promise.resolve();
+      yield* digestsOf(key * PAGE_BLOCKS, this.#page(key));
+    }
+  }
+
   #has(blockIndex: number): boolean {
     const page = this.#pages.get(Math.floor(blockIndex / PAGE_BLOCKS));
     return page?.present[blockIndex % PAGE_BLOCKS] === 1;
@@ -61,15 +69,14 @@ export class AcknowledgedBlocks implements UploadRecords {
 
   #aggregateDigest(): Uint8Array {
     const hash = createHash('sha256');
-    for (const key of [...this.#pages.keys()].sort((a, b) => a - b)) {
-      const { digests, present } = this.#page(key);
-      present.forEach((isPresent, row) => {
-        if (isPresent === 1) {
-          hash.update(digests.subarray(row * DIGEST_SIZE, (row + 1) * DIGEST_SIZE));
-        }
-      });
+    for (const key of this.#keys()) {
+      for (const { digest } of digestsOf(key * PAGE_BLOCKS, this.#page(key))) hash.update(digest);
     }
     return hash.digest();
+  }
+
+  #keys(): number[] {
+    return [...this.#pages.keys()].sort((a, b) => a - b);
   }
 
   #page(key: number): Page {
@@ -82,5 +89,17 @@ export class AcknowledgedBlocks implements UploadRecords {
       this.#pages.set(key, page);
     }
     return page;
+  }
+}
+
+/** The digests of a page, ascending; each is a view. */
+function* digestsOf(
+  firstBlock: number,
+  { digests, present }: Page,
+): Generator<Required<BlockDigest>, void> {
+  for (const [row, isPresent] of present.entries()) {
+    const at = row * DIGEST_SIZE;
+    if (isPresent === 0) continue;
+    yield { blockIndex: firstBlock + row, digest: digests.subarray(at, at + DIGEST_SIZE) };
   }
 }

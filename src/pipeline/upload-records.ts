@@ -1,4 +1,5 @@
 import type { Block } from '../engine/engine.ts';
+import type { BlockDigest } from './compare-blocks.ts';
 
 /**
  * What is to be done with a block that was read. `send`: the service knows nothing of it. `resend`: there is, or may be,
@@ -30,4 +31,6 @@ export interface UploadRecords {
   whenReady(): Promise<void> | undefined;
   /** Counts and hashes what was acknowledged. No request may be under way. */
   summary(): Promise<RecordedBlocks>;
+  /** What the snapshot should hold by these records, ascending. No request may be under way. */
+  digests(): AsyncIterable<BlockDigest>;
 }

@@ -12,6 +12,8 @@ import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
+import { isResumable, resumeCommandOf } from '../resume-command.ts';
+import { paramsOf } from '../start-params.ts';
 import { UnfinishedUpload } from '../unfinished-upload.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -69,24 +71,15 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
 
 /** Only what was given: the library's defaults are its own. */
 function toOptions(flags: Flags): Partial<UploadOptions> {
-  const params = {
-    VolumeSize: flags.volumeSize,
-    ParentSnapshotId: flags.parentSnapshotId,
-    KmsKeyArn: flags.kmsKeyArn,
-    ClientToken: flags.clientToken,
-    Timeout: flags.timeout,
-    Description: flags.description,
-    Encrypted: flags.encrypted,
-    Tags: flags.tag,
-  };
   return given({
-    params: given(params),
+    params: given({ VolumeSize: flags.volumeSize, ...paramsOf(flags) }),
     zeroBlocks: flags.zeroBlocks,
     waitUntil: flags.wait,
     onFailure: flags.onFailure,
     manifest: flags.manifest,
     resume: flags.resume,
     base: flags.base,
+    verify: flags.verify,
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,
     maxInFlightBytes: flags.memory,
@@ -111,26 +104,13 @@ function announce(answer: UploadEvents['snapshot'], { output }: Context): void {
   output.message(`snapshot ${answer.SnapshotId} started, ${answer.VolumeSize ?? 0} GiB`);
 }
 
-function isResumable(error: unknown): boolean {
-  return (error as { resumable?: boolean } | undefined)?.resumable === true;
-}
-
-/** The same command, to be pasted into a shell, with the flag that makes it go on. */
-function resumeCommandOf({ commandLine }: Context): string {
-  const words = commandLine.includes('--resume') ? commandLine : [...commandLine, '--resume'];
-  return ['ebs-snapshot', ...words].map(quote).join(' ');
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** What is left behind, and until when. */
 function stateLeft(error: unknown, flags: Flags): string {
   const { code = '' } = error as { code?: string };
   if (code === 'ERR_EBS_SNAPSHOT_DELETED') return 'is gone';
   if (code === 'ERR_EBS_SNAPSHOT_SEALED') return 'is left as another completed it';
   if (code === 'ERR_EBS_SNAPSHOT_EXPIRED') return 'is left in state error; delete it';
+  if (code === 'ERR_EBS_DIFFERENT') return 'is left completed, and is not what was sent; delete it';
   if (code === 'ERR_EBS_UNCONFIRMED') return 'was accepted; do not upload again before it is known';
   if (flags.onFailure === 'delete') return 'was asked to be deleted (--on-failure delete)';
   if (code === 'ERR_EBS_SNAPSHOT_FAILED') return 'is left in state error; delete it';

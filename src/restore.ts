@@ -22,8 +22,8 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   validateRestoreOptions(options);
   const { client, signal, on = {}, force = false, targetIsZero = false } = options;
   if (signal?.aborted === true) throw abortError(signal);
-  const plan = await planTarget(options.target, { force, targetIsZero });
   const engine = loadEngine({ engine: options.engine ?? 'auto' });
+  const plan = await planTarget(options.target, { engine, force, targetIsZero });
   const limits = limitsOf(options);
   const connection = connect({ client, transport: options.transport, limits, engine, on });
   const job = new RestoreJob(connection, limits);

@@ -132,17 +132,24 @@ export class DownloadPipeline {
   }
 
   async #copy(block: ListedBlock, turn: Promise<void>): Promise<void> {
-    const { target, onChange } = this.#options;
+    const { onChange } = this.#options;
     const { data, digest } = await this.#fetcher.fetch(block);
     await turn;
     this.#throwIfFailed();
     const isZero = Buffer.compare(digest, ZERO_BLOCK_DIGEST) === 0;
-    if (!(isZero && target.isZero)) {
-      await target.write(blockOffset(block.blockIndex), data, this.#stop.signal);
-    }
+    await this.#put({ blockIndex: block.blockIndex, data, isZero });
     this.counts.blocksRead += 1;
     if (isZero) this.counts.zeroBlocks += 1;
     onChange();
+  }
+
+  /** Zeros are cleared rather than written: the target knows how to have them for less. */
+  async #put(block: { blockIndex: number; data: Uint8Array; isZero: boolean }): Promise<void> {
+    const { target } = this.#options;
+    const { blockIndex, data, isZero } = block;
+    const offset = blockOffset(blockIndex);
+    if (!isZero) return target.write(offset, data, this.#stop.signal);
+    if (!target.isZero) await target.clear({ offset, length: data.byteLength }, this.#stop.signal);
   }
 
   async #clear(

@@ -39,16 +39,17 @@ export class RestoreJob implements Job {
 
   get progress(): Progress {
     const { pipeline, bytesTotal } = this.#running ?? {};
-    const { blocksRead = 0, zeroBlocks = 0, absentBlocks = 0 } = pipeline?.counts ?? {};
+    const { counts } = pipeline ?? {};
+    const { blocksRead = 0, zeroBlocks = 0, absentBlocks = 0, unchangedBlocks = 0 } = counts ?? {};
     const { window, retries } = this.#connection;
     return {
-      bytesDone: blockOffset(blocksRead + absentBlocks),
+      bytesDone: blockOffset(blocksRead + absentBlocks + unchangedBlocks),
       ...(bytesTotal === undefined ? {} : { bytesTotal }),
       bytesTransferred: blockOffset(blocksRead),
       blocksTransferred: blocksRead,
       zeroBlocks: zeroBlocks + absentBlocks,
       omittedBlocks: absentBlocks,
-      unchangedBlocks: 0,
+      unchangedBlocks,
       inFlight: window?.inFlight ?? 0,
       ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
       retries,

@@ -6,6 +6,7 @@ import type { Target } from '../target/target.ts';
 import type { BlockPage, ListedBlock, Transport } from '../transport/transport.ts';
 import { BlockFetcher } from './block-fetcher.ts';
 import { listBlocks } from './block-listing.ts';
+import type { RestoreRecords } from './restore-records.ts';
 
 /** Blocks cleared in one call of the target, so that progress shows and an abort is heard. */
 const CLEAR_BLOCKS = 16;
@@ -18,6 +19,8 @@ export interface DownloadCounts {
   zeroBlocks: number;
   /** Absent from the snapshot, and cleared or left out by now. */
   absentBlocks: number;
+  /** Not read, since the target had them already. */
+  unchangedBlocks: number;
 }
 
 /** What the pipeline is handed. */
@@ -25,6 +28,8 @@ export interface DownloadPipelineOptions {
   /** Compares every block it reads with the digest it hands on. */
   readonly transport: Transport;
   readonly target: Target;
+  /** What the target holds already, and is told what it holds by now. */
+  readonly records?: RestoreRecords | undefined;
   readonly snapshotId: string;
   /** The listing's first page. */
   readonly firstPage: BlockPage;
@@ -39,7 +44,12 @@ export interface DownloadPipelineOptions {
 
 /** Brings every block of a snapshot to a target. The first failure stops everything. */
 export class DownloadPipeline {
-  readonly counts: DownloadCounts = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
+  readonly counts: DownloadCounts = {
+    blocksRead: 0,
+    zeroBlocks: 0,
+    absentBlocks: 0,
+    unchangedBlocks: 0,
+  };
   readonly #options: DownloadPipelineOptions;
   #outstandingMax: number;
   readonly #outstanding = new Set<Promise<void>>();
@@ -88,16 +98,23 @@ export class DownloadPipeline {
   }
 
   async #beginAll(): Promise<void> {
-    const { firstPage } = this.#options;
+    const { firstPage, records } = this.#options;
     let nextIndex = 0;
     for await (const blocks of listBlocks({ ...this.#options, signal: this.#stop.signal })) {
       for (const block of blocks) {
         await this.#passAbsent(nextIndex, block.blockIndex);
-        await this.#begin((turn) => this.#copy(block, turn));
+        if (await records?.isThere(block.blockIndex)) this.#pass();
+        else await this.#begin((turn) => this.#copy(block, turn));
         nextIndex = block.blockIndex + 1;
       }
     }
     await this.#passAbsent(nextIndex, volumeBlockCount(firstPage.volumeSizeGiB));
+  }
+
+  #pass(): void {
+    this.#throwIfFailed();
+    this.counts.unchangedBlocks += 1;
+    this.#options.onChange();
   }
 
   /** Deals with the blocks of [first, end), which the snapshot does not hold: they read as zeros. */
@@ -132,12 +149,13 @@ export class DownloadPipeline {
   }
 
   async #copy(block: ListedBlock, turn: Promise<void>): Promise<void> {
-    const { onChange } = this.#options;
+    const { records, onChange } = this.#options;
     const { data, digest } = await this.#fetcher.fetch(block);
     await turn;
     this.#throwIfFailed();
     const isZero = Buffer.compare(digest, ZERO_BLOCK_DIGEST) === 0;
     await this.#put({ blockIndex: block.blockIndex, data, isZero });
+    records?.written(block.blockIndex, digest);
     this.counts.blocksRead += 1;
     if (isZero) this.counts.zeroBlocks += 1;
     onChange();

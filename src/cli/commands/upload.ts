@@ -12,7 +12,8 @@ import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
-import { UnfinishedUpload } from '../unfinished-upload.ts';
+import { isResumable, shellCommand } from '../resume-command.ts';
+import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
 type Flags = FlagValues<typeof UPLOAD_FLAGS>;
@@ -59,7 +60,7 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
     const resumeCommand = isResumable(error) ? resumeCommandOf(context) : undefined;
     if (snapshotId === undefined && resumeCommand === undefined) throw error;
     const state = stateLeft(error, flags);
-    throw new UnfinishedUpload(error, { snapshotId, state, resumeCommand });
+    throw new UnfinishedJob(error, { snapshotId, state, resumeCommand });
   } finally {
     // An upload that fails early leaves stdin unread, and an open pipe would keep the process waiting.
     if (source === '-') stdin.destroy();
@@ -111,18 +112,10 @@ function announce(answer: UploadEvents['snapshot'], { output }: Context): void {
   output.message(`snapshot ${answer.SnapshotId} started, ${answer.VolumeSize ?? 0} GiB`);
 }
 
-function isResumable(error: unknown): boolean {
-  return (error as { resumable?: boolean } | undefined)?.resumable === true;
-}
-
-/** The same command, to be pasted into a shell, with the flag that makes it go on. */
+/** The same command, with the flag that makes it go on. */
 function resumeCommandOf({ commandLine }: Context): string {
   const words = commandLine.includes('--resume') ? commandLine : [...commandLine, '--resume'];
-  return ['ebs-snapshot', ...words].map(quote).join(' ');
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return shellCommand(words);
 }
 
 /** What is left behind, and until when. */

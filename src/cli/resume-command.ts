@@ -1,0 +1,13 @@
+/** The command line, to be pasted into a shell. */
+export function shellCommand(words: readonly string[]): string {
+  return ['ebs-snapshot', ...words].map(quote).join(' ');
+}
+
+/** Whether the library says that a later run can go on where this one has ended. */
+export function isResumable(error: unknown): boolean {
+  return (error as { resumable?: boolean } | undefined)?.resumable === true;
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

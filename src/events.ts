@@ -63,6 +63,18 @@ export interface UploadEvents {
 /** What happens on the way of a restore. */
 export type RestoreEvents = Pick<UploadEvents, 'progress' | 'retry' | 'throttle' | 'window'>;
 
+/** What a SnapshotReader tells beside what every Readable does. */
+export interface ReaderEvents extends RestoreEvents {
+  /** The snapshot was found readable, and its size is known. */
+  ready: SnapshotVolume;
+}
+
+/** The volume that a snapshot is of. */
+export interface SnapshotVolume {
+  readonly snapshotId: string;
+  readonly volumeSizeGiB: number;
+}
+
 /** What the functions tell beside that. */
 export interface StartEvents {
   /** The job under way, once, before the service is called: to look at it, and to change its limits. */

@@ -18,8 +18,10 @@ export type { Block, BlockKind } from './engine/engine.ts';
 export type {
   Listeners,
   Progress,
+  ReaderEvents,
   RestoreEvents,
   RetryEvent,
+  SnapshotVolume,
   StartEvents,
   ThrottleEvent,
   UploadEvents,
@@ -27,11 +29,14 @@ export type {
 } from './events.ts';
 export type { Job, JobState } from './job.ts';
 export type {
+  BlockRange,
+  ByteRange,
   EngineChoice,
   JobOptions,
   Limits,
   RestoreOptions,
   RestoreResult,
+  SnapshotReaderOptions,
   SnapshotResult,
   SnapshotWriterOptions,
   TransportChoice,
@@ -40,6 +45,7 @@ export type {
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
 export { restoreSnapshot } from './restore.ts';
+export { SnapshotReader } from './snapshot-reader.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
 export { makeClient } from './transport/make-client.ts';
 export { uploadSnapshot } from './upload.ts';

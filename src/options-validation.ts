@@ -11,7 +11,13 @@ import {
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
-import type { Limits, RestoreOptions, SnapshotWriterOptions, UploadOptions } from './options.ts';
+import type {
+  Limits,
+  RestoreOptions,
+  SnapshotReaderOptions,
+  SnapshotWriterOptions,
+  UploadOptions,
+} from './options.ts';
 
 /** Model: SnapshotId. */
 const SNAPSHOT_ID = /^snap-[0-9a-f]{1,59}$/;
@@ -60,6 +66,24 @@ const RESTORE: Record<string, Check> = {
   base: path,
   target: streamOrPath('write', 'a Writable'),
   on: listeners,
+};
+
+const READER: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  as: oneOf('blocks', 'bytes'),
+  absentBlocks: oneOf('hole', 'omit'),
+  range: object,
+};
+
+const BYTE_RANGE: Record<string, Check> = {
+  offset: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+  length: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+};
+
+const BLOCK_RANGE: Record<string, Check> = {
+  firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+  blockCount: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
 };
 
 const PARAMS: Record<string, Check> = {
@@ -118,6 +142,23 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   } else if (typeof target !== 'string') {
     throw conflict('manifest', 'a stream as target');
   }
+}
+
+/** As {@link validateWriterOptions}, for a SnapshotReader. */
+export function validateReaderOptions(options: SnapshotReaderOptions): void {
+  checkAll(options, READER, 'SnapshotReader');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  const { as = 'blocks', range, absentBlocks } = options;
+  // Left out, they would move every byte behind them.
+  if (as === 'bytes' && absentBlocks === 'omit') {
+    throw conflict("absentBlocks: 'omit'", "as: 'bytes'");
+  }
+  if (range === undefined) return;
+  const isOfBytes = 'offset' in range;
+  if (isOfBytes && as === 'blocks') throw conflict('range.offset', "as: 'blocks'");
+  checkAll(range, isOfBytes ? BYTE_RANGE : BLOCK_RANGE, 'range', 'range');
+  if (isOfBytes) required(range.offset, 'range.offset', 'a number of bytes');
+  else required(range.firstBlock, 'range.firstBlock', 'a number of blocks');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

@@ -74,6 +74,40 @@ export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 's
   readonly on?: Listeners<StartEvents & UploadEvents>;
 }
 
+/** A run of bytes of a volume. Cut where the volume ends. */
+export interface ByteRange {
+  /** Bytes from the start of the volume; any alignment. */
+  readonly offset: number;
+  /** Bytes. Default: to the end. */
+  readonly length?: number;
+}
+
+/** A run of blocks of a volume. Cut where the volume ends. */
+export interface BlockRange {
+  readonly firstBlock: number;
+  /** Default: to the end. */
+  readonly blockCount?: number;
+}
+
+/** Options of {@link SnapshotReader}. */
+export interface SnapshotReaderOptions<
+  As extends 'blocks' | 'bytes' = 'blocks' | 'bytes',
+> extends JobOptions {
+  readonly snapshotId: string;
+  /**
+   * What is read: 'blocks' (default), each with its digest and to be released, or 'bytes', the volume in Buffers of at most
+   * 512 KiB that are the reader's no more.
+   */
+  readonly as?: As;
+  /** The part to read: bytes only with `as: 'bytes'`. Default: the whole volume. */
+  readonly range?: ByteRange | BlockRange;
+  /**
+   * Blocks that the snapshot does not hold, with `as: 'blocks'`: 'hole' (default, always right) hands each on as a block of
+   * zeros of that kind, 'omit' leaves them out. Bytes bring their zeros in any case.
+   */
+  readonly absentBlocks?: 'hole' | 'omit';
+}
+
 /** Options of {@link restoreSnapshot}. */
 export interface RestoreOptions extends JobOptions {
   readonly snapshotId: string;

@@ -5,6 +5,7 @@ import { jobState, type Job, type JobState } from './job.ts';
 import { checkedLimits, type LimitsInForce } from './limits.ts';
 import type { Limits } from './options.ts';
 import type { DownloadPipeline } from './pipeline/download-pipeline.ts';
+import { readProgress } from './read-progress.ts';
 
 /** A restore under way. */
 export class RestoreJob implements Job {
@@ -39,22 +40,13 @@ export class RestoreJob implements Job {
 
   get progress(): Progress {
     const { pipeline, bytesTotal } = this.#running ?? {};
-    const { counts } = pipeline ?? {};
-    const { blocksRead = 0, zeroBlocks = 0, absentBlocks = 0, unchangedBlocks = 0 } = counts ?? {};
-    const { window, retries } = this.#connection;
-    return {
-      bytesDone: blockOffset(blocksRead + absentBlocks + unchangedBlocks),
-      ...(bytesTotal === undefined ? {} : { bytesTotal }),
-      bytesTransferred: blockOffset(blocksRead),
-      blocksTransferred: blocksRead,
-      zeroBlocks: zeroBlocks + absentBlocks,
-      omittedBlocks: absentBlocks,
-      unchangedBlocks,
-      inFlight: window?.inFlight ?? 0,
-      ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
-      retries,
-      elapsedMs: this.elapsedMs,
-    };
+    const none = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0, unchangedBlocks: 0 };
+    const counts = pipeline?.counts ?? none;
+    const { blocksRead, absentBlocks, unchangedBlocks } = counts;
+    const bytesDone = blockOffset(blocksRead + absentBlocks + unchangedBlocks);
+    const { elapsedMs } = this;
+    const progress = readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
+    return { ...progress, unchangedBlocks };
   }
 
   /** Says that the size of the volume is known, and blocks are on their way. */

@@ -23,24 +23,28 @@ export class BlockFetcher {
     this.#options = options;
   }
 
-  /** @throws what the transport throws; INVALID_BLOCK_TOKEN only if a new token is refused too, or there is none. */
-  async fetch({ blockIndex, blockToken }: ListedBlock): Promise<BlockAnswer> {
+  /**
+   * @param into - BLOCK_SIZE bytes to put the block into, all of it the caller's again when the promise is settled.
+   * @throws what the transport throws; INVALID_BLOCK_TOKEN only if a new token is refused too, or there is none.
+   */
+  async fetch({ blockIndex, blockToken }: ListedBlock, into?: Uint8Array): Promise<BlockAnswer> {
     const token = this.#renewed.get(blockIndex) ?? blockToken;
     try {
-      return await this.#get(blockIndex, token);
+      return await this.#get({ blockIndex, blockToken: token }, into);
     } catch (error) {
       if (!isRefusedFor(error, 'INVALID_BLOCK_TOKEN')) throw error;
       const renewal = this.#renewal.then(() => this.#renew(blockIndex, token));
       this.#renewal = renewal.catch(() => undefined);
       const renewed = await renewal;
       if (renewed === undefined) throw error;
-      return this.#get(blockIndex, renewed);
+      return this.#get({ blockIndex, blockToken: renewed }, into);
     }
   }
 
-  #get(blockIndex: number, blockToken: string): Promise<BlockAnswer> {
+  #get(block: ListedBlock, into: Uint8Array | undefined): Promise<BlockAnswer> {
     const { transport, snapshotId, signal } = this.#options;
-    return transport.getSnapshotBlock({ snapshotId, blockIndex, blockToken }, { signal });
+    const request = { snapshotId, ...block, ...(into === undefined ? {} : { into }) };
+    return transport.getSnapshotBlock(request, { signal });
   }
 
   async #renew(blockIndex: number, refused: string): Promise<string | undefined> {

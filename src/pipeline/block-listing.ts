@@ -1,13 +1,16 @@
 import { ServiceError } from '../base/errors.ts';
 import { volumeBlockCount } from '../base/units.ts';
 import type { BlockPage, ListedBlock, Transport } from '../transport/transport.ts';
+import type { BlockSpan } from './read-ahead.ts';
 
 /** What a listing goes on from. */
 export interface BlockListingOptions {
   readonly transport: Transport;
   readonly snapshotId: string;
-  /** The first page, from block 0: a job needs it before it begins, for the size of the volume. */
+  /** The first page, from the span's first block: a job needs it before it begins, for the size of the volume. */
   readonly firstPage: BlockPage;
+  /** The blocks to list. Default: those of the whole volume. */
+  readonly span?: BlockSpan | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -29,14 +32,16 @@ interface Cursor {
 export async function* listBlocks(
   options: BlockListingOptions,
 ): AsyncGenerator<readonly ListedBlock[], void, undefined> {
-  const cursor: Cursor = { nextIndex: 0, resumedAt: -1 };
+  const { first, end } = options.span ?? { first: 0, end: Infinity };
+  const cursor: Cursor = { nextIndex: first, resumedAt: -1 };
   let page = options.firstPage;
   for (;;) {
     checkOrder(page.blocks, cursor, options);
     const { nextPageToken } = page;
-    const next = nextPageToken === undefined ? undefined : nextPage(nextPageToken, cursor, options);
+    const isLast = nextPageToken === undefined || cursor.nextIndex >= end;
+    const next = isLast ? undefined : nextPage(nextPageToken, cursor, options);
     try {
-      yield page.blocks;
+      yield cursor.nextIndex > end ? page.blocks.filter((b) => b.blockIndex < end) : page.blocks;
     } finally {
       // No request outlives the listing; a failure is met on the next line or, when nobody reads on, not at all.
       await next?.catch(() => undefined);

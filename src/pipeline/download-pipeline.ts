@@ -1,24 +1,27 @@
-import { setMaxListeners } from 'node:events';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError } from '../base/errors.ts';
-import { blockOffset, blocksIn, volumeBlockCount } from '../base/units.ts';
+import { blockOffset, volumeBlockCount } from '../base/units.ts';
 import type { Target } from '../target/target.ts';
-import type { BlockPage, ListedBlock, Transport } from '../transport/transport.ts';
-import { BlockFetcher } from './block-fetcher.ts';
+import type { BlockPage, Transport } from '../transport/transport.ts';
 import { listBlocks } from './block-listing.ts';
 import type { RestoreRecords } from './restore-records.ts';
+import { ReadAhead, type AskedBlock, type BlockSpan, type ReadStep } from './read-ahead.ts';
 
 /** Blocks cleared in one call of the target, so that progress shows and an abort is heard. */
 const CLEAR_BLOCKS = 16;
 
-/** What a restore has done so far, in blocks. */
-export interface DownloadCounts {
+/** What a job has read so far, in blocks. */
+export interface ReadCounts {
   /** Read from the service and dealt with, zero blocks included. */
   blocksRead: number;
   /** Read and found all zero. */
   zeroBlocks: number;
-  /** Absent from the snapshot, and cleared or left out by now. */
+  /** Absent from the snapshot, and cleared, handed on as zeros or left out by now. */
   absentBlocks: number;
+}
+
+/** What a restore has done so far, in blocks. */
+export interface DownloadCounts extends ReadCounts {
   /** Not read, since the target had them already. */
   unchangedBlocks: number;
 }
@@ -51,28 +54,25 @@ export class DownloadPipeline {
     unchangedBlocks: 0,
   };
   readonly #options: DownloadPipelineOptions;
-  #outstandingMax: number;
-  readonly #outstanding = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
-  readonly #fetcher: BlockFetcher;
+  readonly #reads: ReadAhead;
+  readonly #running = new Set<Promise<void>>();
   /** The step begun last: in order, the next one writes after it. */
   #lastStep: Promise<void> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
 
   constructor(options: DownloadPipelineOptions) {
-    const { transport, snapshotId } = options;
+    const { firstPage, records } = options;
     this.#options = options;
-    this.#outstandingMax = blocksIn(options.maxInFlightBytes);
-    this.#fetcher = new BlockFetcher({ transport, snapshotId, signal: this.#stop.signal });
-    // Every request under way listens on this one signal; Node takes more than ten listeners for a leak.
-    setMaxListeners(0, this.#stop.signal);
+    this.#reads = new ReadAhead({
+      ...options,
+      span: { first: 0, end: volumeBlockCount(firstPage.volumeSizeGiB) },
+      list: (signal) => listBlocks({ ...options, signal }),
+      skips: records === undefined ? undefined : (blockIndex) => this.#isThere(blockIndex, records),
+    });
   }
 
   /** Changes how much may be asked for and not yet written, from the next block on. */
   setMaxInFlightBytes(maxInFlightBytes: number): void {
-    this.#outstandingMax = blocksIn(maxInFlightBytes);
-    this.#wake?.();
+    this.#reads.setMaxInFlightBytes(maxInFlightBytes);
   }
 
   /**
@@ -81,81 +81,57 @@ export class DownloadPipeline {
    */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#fail(abortError(signal));
+    const onAbort = (): void => this.#reads.fail(abortError(signal));
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort);
     try {
-      this.#throwIfFailed();
-      await this.#beginAll();
-      this.#options.onTail();
+      this.#reads.throwIfFailed();
+      for await (const step of this.#reads.steps()) this.#begin(step);
     } catch (error) {
-      this.#fail(error);
+      this.#reads.fail(error);
     } finally {
-      await Promise.all(this.#outstanding);
+      await Promise.all(this.#running);
       signal?.removeEventListener('abort', onAbort);
     }
-    this.#throwIfFailed();
+    this.#reads.throwIfFailed();
   }
 
-  async #beginAll(): Promise<void> {
-    const { firstPage, records } = this.#options;
-    let nextIndex = 0;
-    for await (const blocks of listBlocks({ ...this.#options, signal: this.#stop.signal })) {
-      for (const block of blocks) {
-        await this.#passAbsent(nextIndex, block.blockIndex);
-        if (await records?.isThere(block.blockIndex)) this.#pass();
-        else await this.#begin((turn) => this.#copy(block, turn));
-        nextIndex = block.blockIndex + 1;
-      }
-    }
-    await this.#passAbsent(nextIndex, volumeBlockCount(firstPage.volumeSizeGiB));
-  }
-
-  #pass(): void {
-    this.#throwIfFailed();
+  async #isThere(blockIndex: number, records: RestoreRecords): Promise<boolean> {
+    if (!(await records.isThere(blockIndex))) return false;
+    this.#reads.throwIfFailed();
     this.counts.unchangedBlocks += 1;
     this.#options.onChange();
+    return true;
   }
 
-  /** Deals with the blocks of [first, end), which the snapshot does not hold: they read as zeros. */
-  async #passAbsent(first: number, end: number): Promise<void> {
-    if (first === end) return;
-    if (!this.#options.target.isZero) {
-      await this.#begin((turn) => this.#clear({ first, end }, turn));
-      return;
-    }
-    this.counts.absentBlocks += end - first;
+  /** Begins to deal with a step, which writes after the step before where the target takes bytes in order. */
+  #begin(step: ReadStep): void {
+    const turn = this.#options.target.isInOrder ? this.#lastStep : Promise.resolve();
+    const running = this.#deal(step, turn)
+      .catch((error: unknown) => this.#reads.fail(error))
+      .finally(() => {
+        this.#running.delete(running);
+        step.done();
+      });
+    this.#lastStep = running;
+    this.#running.add(running);
+  }
+
+  async #deal(step: ReadStep, turn: Promise<void>): Promise<void> {
+    if (step.kind === 'block') return this.#copy(step, turn);
+    if (!this.#options.target.isZero) return this.#clear(step, turn);
+    this.counts.absentBlocks += step.end - step.first;
     this.#options.onChange();
   }
 
-  /**
-   * Begins a step and resolves when there is room for the next. The step gets a promise to wait for before it writes:
-   * at a target that takes bytes in order, the end of the step before.
-   */
-  async #begin(step: (turn: Promise<void>) => Promise<void>): Promise<void> {
-    const turn = this.#options.target.isInOrder ? this.#lastStep : Promise.resolve();
-    const running = step(turn)
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#outstanding.delete(running);
-        this.#wake?.();
-      });
-    this.#lastStep = running;
-    this.#outstanding.add(running);
-    while (this.#outstanding.size >= this.#outstandingMax && this.#failure === undefined) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    this.#throwIfFailed();
-  }
-
-  async #copy(block: ListedBlock, turn: Promise<void>): Promise<void> {
+  async #copy({ blockIndex, answer }: AskedBlock, turn: Promise<void>): Promise<void> {
     const { records, onChange } = this.#options;
-    const { data, digest } = await this.#fetcher.fetch(block);
+    const { data, digest } = await answer;
     await turn;
-    this.#throwIfFailed();
+    this.#reads.throwIfFailed();
     const isZero = Buffer.compare(digest, ZERO_BLOCK_DIGEST) === 0;
-    await this.#put({ blockIndex: block.blockIndex, data, isZero });
-    records?.written(block.blockIndex, digest);
+    await this.#put({ blockIndex, data, isZero });
+    records?.written(blockIndex, digest);
     this.counts.blocksRead += 1;
     if (isZero) this.counts.zeroBlocks += 1;
     onChange();
@@ -164,36 +140,22 @@ export class DownloadPipeline {
   /** Zeros are cleared rather than written: the target knows how to have them for less. */
   async #put(block: { blockIndex: number; data: Uint8Array; isZero: boolean }): Promise<void> {
     const { target } = this.#options;
-    const { blockIndex, data, isZero } = block;
-    const offset = blockOffset(blockIndex);
-    if (!isZero) return target.write(offset, data, this.#stop.signal);
-    if (!target.isZero) await target.clear({ offset, length: data.byteLength }, this.#stop.signal);
+    const { signal } = this.#reads;
+    const offset = blockOffset(block.blockIndex);
+    if (!block.isZero) await target.write(offset, block.data, signal);
+    else if (!target.isZero) await target.clear({ offset, length: block.data.byteLength }, signal);
   }
 
-  async #clear(
-    { first, end }: { readonly first: number; readonly end: number },
-    turn: Promise<void>,
-  ): Promise<void> {
+  async #clear({ first, end }: BlockSpan, turn: Promise<void>): Promise<void> {
     const { target, onChange } = this.#options;
     await turn;
     for (let index = first; index < end; index += CLEAR_BLOCKS) {
-      this.#throwIfFailed();
+      this.#reads.throwIfFailed();
       const count = Math.min(CLEAR_BLOCKS, end - index);
       const range = { offset: blockOffset(index), length: blockOffset(count) };
-      await target.clear(range, this.#stop.signal);
+      await target.clear(range, this.#reads.signal);
       this.counts.absentBlocks += count;
       onChange();
     }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = { error };
-    this.#stop.abort(error);
-    this.#wake?.();
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

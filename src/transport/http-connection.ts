@@ -10,6 +10,8 @@ export interface HttpRequest {
   readonly head: string;
   /** Written as it is, without a copy; must not change until the exchange has ended. */
   readonly body?: Uint8Array | undefined;
+  /** Where the body of a good answer goes, if it has just this length; written to until the exchange has ended. */
+  readonly into?: Uint8Array | undefined;
 }
 
 /** What accompanies an exchange. */
@@ -93,7 +95,7 @@ export class HttpConnection {
       this.#exchange = {
         signal,
         observer,
-        parser: new ResponseParser(),
+        parser: new ResponseParser(request.into),
         resolve,
         reject,
         onAbort,

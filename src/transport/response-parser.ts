@@ -24,6 +24,12 @@ export class ResponseParser {
   #head: AnswerHead | undefined;
   #body: BodyReader | undefined;
   #isBegun = false;
+  readonly #into: Uint8Array | undefined;
+
+  /** @param into - takes the body of an answer 200 that says to be just as long. */
+  constructor(into?: Uint8Array) {
+    this.#into = into;
+  }
 
   /** Whether any byte of an answer has come. */
   get isBegun(): boolean {
@@ -74,7 +80,7 @@ export class ResponseParser {
     if (head.statusCode === 101) throw new Error('The server switches protocols');
     if (head.statusCode >= 200) {
       this.#head = head;
-      this.#body = readerOf(head);
+      this.#body = readerOf(head, this.#into);
     }
     return bytes.subarray(end + 4);
   }
@@ -129,7 +135,7 @@ interface BodyReader {
 }
 
 /** RFC 9112 section 6.3. */
-function readerOf(head: AnswerHead): BodyReader {
+function readerOf(head: AnswerHead, into: Uint8Array | undefined): BodyReader {
   if (head.statusCode === 204 || head.statusCode === 304) return new SizedBody(0);
   const encoding = head.header('transfer-encoding');
   if (encoding !== undefined) {
@@ -139,7 +145,8 @@ function readerOf(head: AnswerHead): BodyReader {
   const length = head.header('content-length');
   if (length === undefined) return new EndlessBody();
   if (!/^\d+$/.test(length)) throw new Error(`Content-Length is ${length}`);
-  return new SizedBody(Number(length));
+  const fits = head.statusCode === 200 && into?.byteLength === Number(length);
+  return new SizedBody(Number(length), fits ? into : undefined);
 }
 
 class SizedBody implements BodyReader {
@@ -147,10 +154,11 @@ class SizedBody implements BodyReader {
   readonly #bytes: Buffer;
   #filled = 0;
 
-  constructor(size: number) {
+  constructor(size: number, into?: Uint8Array) {
     if (size > BODY_SIZE_MAX) throw new Error(`The answer has a body of ${size} bytes`);
+    if (into !== undefined) this.#bytes = asBuffer(into);
     // Not from Node's pool: a block read is kept for long, and is overwritten in full.
-    this.#bytes = size === 0 ? EMPTY : Buffer.allocUnsafeSlow(size);
+    else this.#bytes = size === 0 ? EMPTY : Buffer.allocUnsafeSlow(size);
   }
 
   get isComplete(): boolean {
@@ -166,6 +174,11 @@ class SizedBody implements BodyReader {
   bytes(): Buffer {
     return this.#bytes;
   }
+}
+
+/** The same bytes, under the methods of a Buffer. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
 class EndlessBody implements BodyReader {

@@ -184,7 +184,9 @@ export class SdkTransport implements Transport {
           { snapshotId, blockIndex, requestId: answer.$metadata.requestId },
         );
       }
-      return { data, digest: Buffer.from(answer.Checksum ?? '', 'base64') };
+      // The SDK reads into memory of its own alone.
+      request.into?.set(data);
+      return { data: request.into ?? data, digest: Buffer.from(answer.Checksum ?? '', 'base64') };
     });
   }
 

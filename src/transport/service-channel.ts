@@ -41,7 +41,8 @@ export class ServiceChannel {
     const signed =
       this.#signer.trySign(request) ??
       (await abortable(this.#signer.sign(request), options.signal));
-    const answer = await this.#pool.send({ head: signed.head, body: request.body }, options);
+    const { body, into } = request;
+    const answer = await this.#pool.send({ head: signed.head, body, into }, options);
     const date = answer.header('date');
     const { clock } = this.settings;
     if (answer.statusCode < 300) {

@@ -56,10 +56,13 @@ export interface ListedBlock {
 /** One block to read. */
 export interface GetBlockRequest extends ListedBlock {
   readonly snapshotId: string;
+  /** BLOCK_SIZE bytes to read into; written to until the call has ended, and by no one else. Default: memory of its own. */
+  readonly into?: Uint8Array;
 }
 
 /** A block as read: bytes, and the digest that the service states, not yet compared. */
 export interface BlockAnswer {
+  /** What `into` was, where that was given. */
   readonly data: Uint8Array;
   readonly digest: Uint8Array;
 }

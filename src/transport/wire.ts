@@ -27,6 +27,8 @@ export interface WireRequest {
   /** Lower-case names, all to be signed; those of host, date and length come later. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: Uint8Array;
+  /** Where the body of a good answer goes, if it has just this length. */
+  readonly into?: Uint8Array | undefined;
   /** Hex SHA-256 of the body. */
   readonly payloadHash: string;
 }
@@ -95,10 +97,10 @@ export function listRequest(request: ListBlocksRequest): WireRequest {
 }
 
 /** Writes GetSnapshotBlock. */
-export function getRequest({ snapshotId, blockIndex, blockToken }: GetBlockRequest): WireRequest {
-  return get(`/snapshots/${percentEncode(snapshotId)}/blocks/${blockIndex}`, [
-    ['blockToken', blockToken],
-  ]);
+export function getRequest(request: GetBlockRequest): WireRequest {
+  const { snapshotId, blockIndex, blockToken, into } = request;
+  const path = `/snapshots/${percentEncode(snapshotId)}/blocks/${blockIndex}`;
+  return { ...get(path, [['blockToken', blockToken]]), into };
 }
 
 function get(path: string, query: readonly (readonly [string, string])[]): WireRequest {
@@ -176,7 +178,7 @@ export function readPage(answer: HttpAnswer): BlockPage {
 
 /** Reads a block. Its length is checked here, its digest by whoever hashes. */
 export function readBlock(
-  { snapshotId, blockIndex }: GetBlockRequest,
+  { snapshotId, blockIndex, into }: GetBlockRequest,
   answer: HttpAnswer,
 ): BlockAnswer {
   const data = answer.body;
@@ -186,7 +188,10 @@ export function readBlock(
       { snapshotId, blockIndex, requestId: requestIdOf(answer) },
     );
   }
-  return { data, digest: Buffer.from(answer.header('x-amz-checksum') ?? '', 'base64') };
+  // A body in chunks is put together in memory of its own.
+  if (into !== undefined && data.buffer !== into.buffer) into.set(data);
+  const digest = Buffer.from(answer.header('x-amz-checksum') ?? '', 'base64');
+  return { data: into ?? data, digest };
 }
 
 /** The id that AWS support asks for. */

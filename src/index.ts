@@ -14,6 +14,7 @@ export {
   type ErrorCode,
   type ManifestHolder,
 } from './base/errors.ts';
+export { diffSnapshots, type SnapshotDiff } from './diff.ts';
 export type { Block, BlockKind } from './engine/engine.ts';
 export type {
   Listeners,
@@ -31,6 +32,9 @@ export type { Job, JobState } from './job.ts';
 export type {
   BlockRange,
   ByteRange,
+  ChangedRange,
+  DiffOptions,
+  DiffSummary,
   EngineChoice,
   JobOptions,
   Limits,

@@ -12,6 +12,7 @@ import {
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
 import type {
+  DiffOptions,
   Limits,
   RestoreOptions,
   SnapshotReaderOptions,
@@ -84,6 +85,14 @@ const BYTE_RANGE: Record<string, Check> = {
 const BLOCK_RANGE: Record<string, Check> = {
   firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
   blockCount: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+};
+
+const DIFF: Record<string, Check> = {
+  ...JOB,
+  firstSnapshotId: snapshotId,
+  secondSnapshotId: snapshotId,
+  byDigest: boolean,
+  on: listeners,
 };
 
 const PARAMS: Record<string, Check> = {
@@ -159,6 +168,13 @@ export function validateReaderOptions(options: SnapshotReaderOptions): void {
   checkAll(range, isOfBytes ? BYTE_RANGE : BLOCK_RANGE, 'range', 'range');
   if (isOfBytes) required(range.offset, 'range.offset', 'a number of bytes');
   else required(range.firstBlock, 'range.firstBlock', 'a number of blocks');
+}
+
+/** As {@link validateWriterOptions}, for diffSnapshots. */
+export function validateDiffOptions(options: DiffOptions): void {
+  checkAll(options, DIFF, 'diffSnapshots');
+  required(options.firstSnapshotId, 'firstSnapshotId', 'the id of a snapshot');
+  required(options.secondSnapshotId, 'secondSnapshotId', 'the id of a snapshot');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

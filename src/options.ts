@@ -134,6 +134,20 @@ export interface RestoreOptions extends JobOptions {
   readonly on?: Listeners<StartEvents & RestoreEvents>;
 }
 
+/** Options of {@link diffSnapshots}. */
+export interface DiffOptions extends JobOptions {
+  /** What is compared with. */
+  readonly firstSnapshotId: string;
+  /** What is compared: ranges tell what has become of the first in it. */
+  readonly secondSnapshotId: string;
+  /**
+   * Reads what was written in either snapshot, and leaves out what is the same on both sides. Snapshots that are not related are always
+   * compared so, all of their blocks. Default false.
+   */
+  readonly byDigest?: boolean;
+  readonly on?: Listeners<StartEvents & RestoreEvents>;
+}
+
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
@@ -168,6 +182,45 @@ export interface RestoreResult {
   readonly absentBlocks: number;
   /** Blocks that the target had already, from an earlier run or its base: read there and compared. */
   readonly unchangedBlocks: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+}
+
+/** A range in which a snapshot differs from another, in the words of `qemu-img map` for the second of them. */
+export interface ChangedRange {
+  /** Bytes from the start of the volume. */
+  readonly start: number;
+  /** Bytes; a multiple of BLOCK_SIZE. */
+  readonly length: number;
+  /** Whether the second snapshot holds blocks there. */
+  readonly present: boolean;
+  /** Whether they may have data. */
+  readonly data: boolean;
+  /** Whether they read as zeros; false as long as that is not known. */
+  readonly zero: boolean;
+  /**
+   * `added`: held by the second alone. `removed`: by the first alone. `changed`: by both. `zeroed`: changed to zeros, which
+   * only a comparison by digests tells.
+   */
+  readonly change: 'added' | 'changed' | 'zeroed' | 'removed';
+}
+
+/** What a comparison of two snapshots came to. */
+export interface DiffSummary {
+  readonly firstSnapshotId: string;
+  readonly secondSnapshotId: string;
+  readonly firstVolumeSizeGiB: number;
+  readonly secondVolumeSizeGiB: number;
+  /** Whether the two are of one lineage. */
+  readonly isRelated: boolean;
+  /** Whether contents were compared: `byDigest` asked for it, or the two are not related. */
+  readonly byDigest: boolean;
+  /** Whether no range differs, and the volumes are of one size. */
+  readonly isEqual: boolean;
+  readonly changedBlocks: number;
+  readonly changedBytes: number;
+  /** Blocks read from either snapshot, each checked against its digest. */
+  readonly blocksRead: number;
   readonly retries: number;
   readonly elapsedMs: number;
 }

@@ -239,6 +239,20 @@ export const DOWNLOAD_FLAGS = [
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
 
+/** Flags of `diff`. */
+export const DIFF_FLAGS = [
+  {
+    name: 'by-digest',
+    kind: 'switch',
+    description: 'read what was written, and leave out what is the same on both sides',
+    option: 'byDigest',
+  },
+  { name: 'exit-code', kind: 'switch', description: 'end with 4 when the two differ' },
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
 /** Flags of `serve`. */
 export const SERVE_FLAGS = [
   {
@@ -308,6 +322,23 @@ export const COMMANDS = [
       'download snap-0123456789abcdef0 /dev/nvme2n1 --force',
       'download snap-0123456789abcdef0 disk.img --base disk.img.ebs-manifest',
       'download snap-0123456789abcdef0 - | gzip > disk.img.gz',
+    ],
+  },
+  {
+    name: 'diff',
+    summary: 'print the ranges in which a snapshot differs from another',
+    arguments: [
+      {
+        name: 'FIRST',
+        description: 'id of the snapshot to compare with',
+        option: 'firstSnapshotId',
+      },
+      { name: 'SECOND', description: 'id of the snapshot to compare', option: 'secondSnapshotId' },
+    ],
+    flags: DIFF_FLAGS,
+    examples: [
+      'diff snap-0123456789abcdef0 snap-0fedcba9876543210',
+      'diff snap-0123456789abcdef0 snap-0fedcba9876543210 --by-digest --json',
     ],
   },
   {

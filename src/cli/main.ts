@@ -24,6 +24,7 @@ interface CommandModule {
 const MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
   upload: () => import('./commands/upload.ts'),
   download: () => import('./commands/download.ts'),
+  diff: () => import('./commands/diff.ts'),
   serve: () => import('./commands/serve.ts'),
   demo: () => import('./commands/demo.ts'),
 };

@@ -102,7 +102,10 @@ export class Output {
   }
 
   #print(line: string): void {
-    if (!this.#isStdoutGone) this.#options.stdout.write(`${line}\n`);
+    const { stdout } = this.#options;
+    if (this.#isStdoutGone) return;
+    const isOverBar = this.isBarShown && stdout.isTTY;
+    stdout.write(isOverBar ? `${CLEAR_LINE}${line}\n${SAVE_CURSOR}` : `${line}\n`);
   }
 }
 

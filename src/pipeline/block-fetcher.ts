@@ -1,5 +1,5 @@
 import type { BlockAnswer, ListedBlock, Transport } from '../transport/transport.ts';
-import { isRefusedFor } from './block-listing.ts';
+import { isRefusedFor } from './page-stream.ts';
 
 /** What a {@link BlockFetcher} reads from. */
 export interface BlockFetcherOptions {

@@ -26,6 +26,12 @@ export class ForwardingTransport implements Transport {
     return this.inner.listSnapshotBlocks(...call);
   }
 
+  listChangedBlocks(
+    ...call: Parameters<Transport['listChangedBlocks']>
+  ): Answer<'listChangedBlocks'> {
+    return this.inner.listChangedBlocks(...call);
+  }
+
   getSnapshotBlock(...call: Parameters<Transport['getSnapshotBlock']>): Answer<'getSnapshotBlock'> {
     return this.inner.getSnapshotBlock(...call);
   }

@@ -7,9 +7,11 @@ import type {
   BlockAnswer,
   BlockPage,
   CallOptions,
+  ChangedPage,
   CompleteSnapshotRequest,
   GetBlockRequest,
   ListBlocksRequest,
+  ListChangedRequest,
   Operation,
   PutBlockRequest,
   SnapshotDescription,
@@ -117,6 +119,15 @@ export class RetryingTransport extends ForwardingTransport {
   ): Promise<BlockPage> {
     return this.#repeat({ operation: 'ListSnapshotBlocks' }, options, (o) =>
       this.inner.listSnapshotBlocks(request, o),
+    );
+  }
+
+  override listChangedBlocks(
+    request: ListChangedRequest,
+    options?: CallOptions,
+  ): Promise<ChangedPage> {
+    return this.#repeat({ operation: 'ListChangedBlocks' }, options, (o) =>
+      this.inner.listChangedBlocks(request, o),
     );
   }
 

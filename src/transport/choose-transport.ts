@@ -7,9 +7,11 @@ import type {
   BlockAnswer,
   BlockPage,
   CallOptions,
+  ChangedPage,
   CompleteSnapshotRequest,
   GetBlockRequest,
   ListBlocksRequest,
+  ListChangedRequest,
   PutBlockRequest,
   SnapshotDescription,
   SnapshotStatus,
@@ -112,6 +114,13 @@ class LeanUnlessObstacle implements Transport {
 
   async listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage> {
     return (await this.#transport).listSnapshotBlocks(request, options);
+  }
+
+  async listChangedBlocks(
+    request: ListChangedRequest,
+    options?: CallOptions,
+  ): Promise<ChangedPage> {
+    return (await this.#transport).listChangedBlocks(request, options);
   }
 
   async getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {

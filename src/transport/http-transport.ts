@@ -21,9 +21,11 @@ import type {
   BlockAnswer,
   BlockPage,
   CallOptions,
+  ChangedPage,
   CompleteSnapshotRequest,
   GetBlockRequest,
   ListBlocksRequest,
+  ListChangedRequest,
   PutBlockRequest,
   SnapshotDescription,
   SnapshotStatus,
@@ -33,9 +35,11 @@ import type {
 import {
   completeRequest,
   getRequest,
+  listChangedRequest,
   listRequest,
   putRequest,
   readBlock,
+  readChangedPage,
   readPage,
   readStarted,
   readStored,
@@ -103,6 +107,12 @@ export class HttpTransport implements Transport {
     const { snapshotId } = request;
     const facts = { operation: 'ListSnapshotBlocks', snapshotId, signal: options.signal } as const;
     return this.#call(facts, options, listRequest(request), readPage);
+  }
+
+  listChangedBlocks(request: ListChangedRequest, options: CallOptions = {}): Promise<ChangedPage> {
+    const { secondSnapshotId: snapshotId } = request;
+    const facts = { operation: 'ListChangedBlocks', snapshotId, signal: options.signal } as const;
+    return this.#call(facts, options, listChangedRequest(request), readChangedPage);
   }
 
   getSnapshotBlock(request: GetBlockRequest, options: CallOptions = {}): Promise<BlockAnswer> {

@@ -29,9 +29,11 @@ import type {
   BlockAnswer,
   BlockPage,
   CallOptions,
+  ChangedPage,
   CompleteSnapshotRequest,
   GetBlockRequest,
   ListBlocksRequest,
+  ListChangedRequest,
   ListedBlock,
   PutBlockRequest,
   SnapshotDescription,
@@ -39,7 +41,7 @@ import type {
   StartSnapshotAnswer,
   Transport,
 } from './transport.ts';
-import { checkStored, type WireRequest } from './wire.ts';
+import { checkStored, toChangedPage, type WireRequest } from './wire.ts';
 
 type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes> = $Command<
   Input,
@@ -157,6 +159,27 @@ export class SdkTransport implements Transport {
       }),
       ...(answer.NextToken ? { nextPageToken: answer.NextToken } : {}),
     };
+  }
+
+  async listChangedBlocks(
+    request: ListChangedRequest,
+    options: CallOptions = {},
+  ): Promise<ChangedPage> {
+    const { firstSnapshotId, secondSnapshotId } = request;
+    const command = new clientEbs.ListChangedBlocksCommand({
+      FirstSnapshotId: firstSnapshotId,
+      SecondSnapshotId: secondSnapshotId,
+      NextToken: request.pageToken,
+      StartingBlockIndex: request.startingBlockIndex,
+      MaxResults: LIST_RESULTS_MAX,
+    });
+    const facts: CallFacts = {
+      operation: 'ListChangedBlocks',
+      snapshotId: secondSnapshotId,
+      signal: options.signal,
+    };
+    const answer = await this.#call(facts, options, (send) => send(command));
+    return toChangedPage(answer.ChangedBlocks ?? [], answer.NextToken);
   }
 
   async getSnapshotBlock(

@@ -53,6 +53,33 @@ export interface ListedBlock {
   readonly blockToken: string;
 }
 
+/** Where a listing of changes starts: at a block, or where the page before ended. */
+export interface ListChangedRequest {
+  readonly firstSnapshotId: string;
+  readonly secondSnapshotId: string;
+  /** Ignored by the service when `pageToken` is given. Default 0. */
+  readonly startingBlockIndex?: number;
+  readonly pageToken?: string;
+}
+
+/**
+ * One page of ListChangedBlocks. It is cut before what has not changed is left out, so that empty pages with a token are
+ * common; only an absent `nextPageToken` ends a listing.
+ */
+export interface ChangedPage {
+  readonly blocks: readonly ChangedBlock[];
+  readonly nextPageToken?: string;
+}
+
+/** A block that was written in one of two snapshots since they parted, and the tokens to read both sides with. */
+export interface ChangedBlock {
+  readonly blockIndex: number;
+  /** Absent where the first snapshot does not hold the block. */
+  readonly firstToken?: string;
+  /** Absent where the second snapshot does not hold the block. */
+  readonly secondToken?: string;
+}
+
 /** One block to read. */
 export interface GetBlockRequest extends ListedBlock {
   readonly snapshotId: string;
@@ -111,6 +138,7 @@ export type Operation =
   | 'PutSnapshotBlock'
   | 'CompleteSnapshot'
   | 'ListSnapshotBlocks'
+  | 'ListChangedBlocks'
   | 'GetSnapshotBlock'
   | 'DeleteSnapshot'
   | 'DescribeSnapshots';
@@ -127,6 +155,8 @@ export interface Transport {
     options?: CallOptions,
   ): Promise<SnapshotStatus>;
   listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage>;
+  /** Refused with the reason UNRELATED_SNAPSHOTS when the two have no common ancestor. */
+  listChangedBlocks(request: ListChangedRequest, options?: CallOptions): Promise<ChangedPage>;
   getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer>;
   /** EC2's DeleteSnapshot: the EBS direct APIs have no call to give a snapshot up. */
   deleteSnapshot(request: { readonly snapshotId: string }, options?: CallOptions): Promise<void>;

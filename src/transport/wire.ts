@@ -8,9 +8,12 @@ import { canonicalQuery, percentEncode } from './sigv4.ts';
 import type {
   BlockAnswer,
   BlockPage,
+  ChangedBlock,
+  ChangedPage,
   CompleteSnapshotRequest,
   GetBlockRequest,
   ListBlocksRequest,
+  ListChangedRequest,
   ListedBlock,
   PutBlockRequest,
   SnapshotStatus,
@@ -87,13 +90,16 @@ export function completeRequest(request: CompleteSnapshotRequest): WireRequest {
 
 /** Writes ListSnapshotBlocks. */
 export function listRequest(request: ListBlocksRequest): WireRequest {
-  const { snapshotId, startingBlockIndex, pageToken } = request;
-  const query: [string, string][] = [['maxResults', String(LIST_RESULTS_MAX)]];
-  if (pageToken !== undefined) query.push(['pageToken', pageToken]);
-  if (startingBlockIndex !== undefined) {
-    query.push(['startingBlockIndex', String(startingBlockIndex)]);
-  }
-  return get(`/snapshots/${percentEncode(snapshotId)}/blocks`, query);
+  return get(`/snapshots/${percentEncode(request.snapshotId)}/blocks`, pageQuery(request));
+}
+
+/** Writes ListChangedBlocks: the second snapshot is in the path, the first in the query. */
+export function listChangedRequest(request: ListChangedRequest): WireRequest {
+  const { firstSnapshotId, secondSnapshotId } = request;
+  return get(`/snapshots/${percentEncode(secondSnapshotId)}/changedblocks`, [
+    ['firstSnapshotId', firstSnapshotId],
+    ...pageQuery(request),
+  ]);
 }
 
 /** Writes GetSnapshotBlock. */
@@ -101,6 +107,19 @@ export function getRequest(request: GetBlockRequest): WireRequest {
   const { snapshotId, blockIndex, blockToken, into } = request;
   const path = `/snapshots/${percentEncode(snapshotId)}/blocks/${blockIndex}`;
   return { ...get(path, [['blockToken', blockToken]]), into };
+}
+
+/** What chooses a page, in both lists. */
+function pageQuery({
+  startingBlockIndex,
+  pageToken,
+}: Pick<ListBlocksRequest, 'startingBlockIndex' | 'pageToken'>): [string, string][] {
+  const query: [string, string][] = [['maxResults', String(LIST_RESULTS_MAX)]];
+  if (pageToken !== undefined) query.push(['pageToken', pageToken]);
+  if (startingBlockIndex !== undefined) {
+    query.push(['startingBlockIndex', String(startingBlockIndex)]);
+  }
+  return query;
 }
 
 function get(path: string, query: readonly (readonly [string, string])[]): WireRequest {
@@ -173,6 +192,40 @@ export function readPage(answer: HttpAnswer): BlockPage {
     volumeSizeGiB: VolumeSize ?? 0,
     blocks,
     ...(NextToken ? { nextPageToken: NextToken } : {}),
+  };
+}
+
+/** Reads one page of ListChangedBlocks. A side without the block has an explicit null; the last page may have nothing else. */
+export function readChangedPage(answer: HttpAnswer): ChangedPage {
+  const { ChangedBlocks, NextToken } = readJson(answer) as {
+    readonly ChangedBlocks?: readonly {
+      readonly BlockIndex: number;
+      readonly FirstBlockToken?: string | null;
+      readonly SecondBlockToken?: string | null;
+    }[];
+    readonly NextToken?: string | null;
+  };
+  return toChangedPage(ChangedBlocks ?? [], NextToken);
+}
+
+/** Puts a page of changes together, from either transport. */
+export function toChangedPage(
+  blocks: readonly {
+    readonly BlockIndex?: number | undefined;
+    readonly FirstBlockToken?: string | null | undefined;
+    readonly SecondBlockToken?: string | null | undefined;
+  }[],
+  nextToken: string | null | undefined,
+): ChangedPage {
+  return {
+    blocks: blocks.map(({ BlockIndex = 0, FirstBlockToken, SecondBlockToken }): ChangedBlock => {
+      return {
+        blockIndex: BlockIndex,
+        ...(FirstBlockToken ? { firstToken: FirstBlockToken } : {}),
+        ...(SecondBlockToken ? { secondToken: SecondBlockToken } : {}),
+      };
+    }),
+    ...(nextToken ? { nextPageToken: nextToken } : {}),
   };
 }
 

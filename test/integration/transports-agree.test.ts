@@ -107,6 +107,10 @@ async function operate(transport: Transport, seed: number): Promise<unknown[]> {
   }
   await note(transport.getSnapshotBlock({ snapshotId, blockIndex: 3, blockToken: 'a+/= ~*(é' }));
   await note(transport.listSnapshotBlocks({ snapshotId, pageToken: 'nonsense/+=&x' }));
+  const itself = { firstSnapshotId: snapshotId, secondSnapshotId: snapshotId };
+  const changes = await note(transport.listChangedBlocks(itself));
+  await note(transport.listChangedBlocks({ ...itself, pageToken: changes?.nextPageToken ?? '' }));
+  await note(transport.listChangedBlocks({ ...itself, pageToken: 'nonsense/+=&x' }));
   await note(transport.deleteSnapshot({ snapshotId }));
   await note(transport.deleteSnapshot({ snapshotId }));
   return results;
@@ -124,7 +128,7 @@ async function runThrough(make: (client: EBSClient) => Transport, seed: number):
     .filter((request, i) => !(request.includes('/completion/') && request === requests[i - 1]))
     // The body of an EC2 call holds the snapshot's id, so its hash is another each time.
     .map((request) => request.replace(/^(POST \/\n.*)x-amz-content-sha256: \w+/s, '$1'))
-    .map((request) => request.replaceAll(/blockToken=[\w-]{60,}/g, 'blockToken=TOKEN'));
+    .map((request) => request.replaceAll(/(blockToken|pageToken)=[\w-]{60,}/g, '$1=TOKEN'));
   const stored = ebs
     .history()
     .filter(({ operation }) => operation !== 'CompleteSnapshot')
@@ -135,7 +139,7 @@ async function runThrough(make: (client: EBSClient) => Transport, seed: number):
       digest,
     }));
   const text = JSON.stringify({ results, wire, stored }, (key, value: unknown) =>
-    key === 'blockToken' ? 'TOKEN' : value,
+    key === 'blockToken' || key === 'nextPageToken' ? 'TOKEN' : value,
   );
   const [snapshotId = ''] = /snap-0(?!f{16})[0-9a-f]{16}/.exec(text) ?? [];
   return JSON.parse(text.replaceAll(snapshotId, 'SNAPSHOT')) as unknown;

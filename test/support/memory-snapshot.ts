@@ -82,6 +82,10 @@ export class MemorySnapshot implements Transport {
     throw new Error('a restore puts no block');
   }
 
+  listChangedBlocks(): never {
+    throw new Error('a restore compares no snapshots');
+  }
+
   completeSnapshot(): never {
     throw new Error('a restore completes no snapshot');
   }

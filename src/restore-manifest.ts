@@ -2,6 +2,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ManifestError } from './base/errors.ts';
 import { syncFolder } from './base/sync-folder.ts';
+import type { ChangedSince } from './changed-since.ts';
 import type { Engine } from './engine/engine.ts';
 import { KeptBlocks } from './kept-blocks.ts';
 import { lockOfAddon } from './lock-of-addon.ts';
@@ -23,12 +24,6 @@ export interface RestorePlan {
   readonly basePath: string | undefined;
   readonly force: boolean;
   readonly engine: Engine;
-}
-
-/** Tells which blocks differ between two snapshots; asked in ascending order. */
-export interface ChangedSince {
-  has(blockIndex: number): Promise<boolean>;
-  close(): Promise<void>;
 }
 
 /** What a manifest that is there means for the restore. */
@@ -118,7 +113,10 @@ export class RestoreManifest implements RestoreRecords {
    */
   async started(
     target: Target,
-    { sizeBytes, changed }: { readonly sizeBytes: number; readonly changed?: ChangedSince },
+    {
+      sizeBytes,
+      changed,
+    }: { readonly sizeBytes: number; readonly changed: ChangedSince | undefined },
   ): Promise<void> {
     const { engine, target: path } = this.#plan;
     const identity = await identifySource(path, sizeBytes);

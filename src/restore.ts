@@ -1,5 +1,6 @@
 import { abortError } from './base/errors.ts';
 import { blockOffset, volumeBlockCount } from './base/units.ts';
+import { listChangedSince, type ChangedSince } from './changed-since.ts';
 import { connect, type Connection } from './connection.ts';
 import type { Engine } from './engine/engine.ts';
 import { loadEngine } from './engine/load-engine.ts';
@@ -65,8 +66,9 @@ async function restore(parts: RestoreParts, options: RestoreOptions): Promise<Re
   await manifest?.begin(volumeSizeGiB);
   let target: Target | undefined;
   try {
+    const changed = await changesOf(parts, snapshotId, firstPage);
     target = await plan.open(bytesTotal);
-    await manifest?.started(target, { sizeBytes: bytesTotal });
+    await manifest?.started(target, { sizeBytes: bytesTotal, changed });
     const counts = await bring({ target, firstPage, bytesTotal }, parts, options);
     await manifest?.flush();
     await target.finish(signal);
@@ -83,6 +85,19 @@ async function restore(parts: RestoreParts, options: RestoreOptions): Promise<Re
     await undo(error, target, manifest);
     throw error;
   }
+}
+
+/** What has changed since the snapshot that the target holds, if it holds another. */
+async function changesOf(
+  { manifest, connection }: RestoreParts,
+  secondSnapshotId: string,
+  { volumeSizeGiB }: BlockPage,
+): Promise<ChangedSince | undefined> {
+  const firstSnapshotId = manifest?.baseSnapshotId;
+  if (firstSnapshotId === undefined) return undefined;
+  const { transport } = connection;
+  const blockCount = volumeBlockCount(volumeSizeGiB);
+  return listChangedSince({ transport, firstSnapshotId, secondSnapshotId, blockCount });
 }
 
 /** Brings all blocks to the target. */

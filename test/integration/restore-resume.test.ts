@@ -87,6 +87,92 @@ describe.each<EngineChoice>(['native', 'js'])('a restore with a manifest, engine
   });
 });
 
+describe('a restore of a later snapshot onto an older one', () => {
+  /** Of the child: a block changed, one that became zero, one that is new. */
+  const CHANGES: Contents = new Map([
+    [3, 200],
+    [101, 0],
+    [500, 77],
+  ]);
+  const CHILD: Contents = new Map([...CONTENTS, ...CHANGES]);
+
+  it.each(['with the same manifest', 'with another one'])(
+    'brings only what changed, %s',
+    async (how) => {
+      const { service, parentId, snapshotId, place: to } = await olderRestore();
+      const base = to.manifest;
+      const manifest = how === 'with another one' ? join(to.folder, 'new.manifest') : base;
+      const { target } = to;
+      const result = await restore(service, {
+        snapshotId,
+        target,
+        manifest,
+        base,
+        keepManifest: true,
+      });
+      expect(result).toMatchObject({
+        blocksRead: CHANGES.size,
+        unchangedBlocks: CHILD.size - CHANGES.size,
+      });
+      expect(await firstDifference(target, CHILD)).toBeUndefined();
+      const { facts, written } = await recordsOf(manifest);
+      expect(facts).toMatchObject({
+        state: 'completed',
+        snapshotId,
+        base: { snapshotId: parentId },
+      });
+      expect(written).toEqual([...CHILD.keys()].sort((a, b) => a - b));
+    },
+  );
+
+  it('brings what was changed on the target too, wherever', async () => {
+    const { service, snapshotId, place: to } = await olderRestore();
+    await flipBit(to.target, 110 * BLOCK_SIZE + 9);
+    await flipBit(to.target, 1000 * BLOCK_SIZE);
+    const result = await restore(service, { snapshotId, ...pathsOf(to), base: to.manifest });
+    expect(result.blocksRead).toBe(CHANGES.size + 1);
+    expect(await firstDifference(to.target, CHILD)).toBeUndefined();
+    expect(await readdir(to.folder)).toEqual(['disk.img']);
+  });
+
+  it('clears blocks that vanished, and forgets them', async () => {
+    const { service, parentId, snapshotId: childId, place: to } = await olderRestore();
+    const keep = { ...pathsOf(to), base: to.manifest, keepManifest: true };
+    await restore(service, { snapshotId: childId, ...keep });
+    // Back to the parent, in which the child's block 500 is not.
+    const result = await restore(service, { snapshotId: parentId, ...keep });
+    expect(result.blocksRead).toBe(CHANGES.size - 1);
+    expect(await firstDifference(to.target, CONTENTS)).toBeUndefined();
+    expect((await recordsOf(to.manifest)).written).toEqual([...CONTENTS.keys()]);
+  });
+
+  it('goes on after a stop, with the same command', async () => {
+    const { service, snapshotId, place: to } = await olderRestore();
+    const fault = { status: 403, type: 'AccessDeniedException' };
+    service.ebs.inject({ operation: 'GetSnapshotBlock', blockIndex: 500, times: Infinity, fault });
+    const options = { snapshotId, ...pathsOf(to), base: to.manifest };
+    await expect(restore(service, options)).rejects.toMatchObject({ resumable: true });
+    service.ebs.clearFaults();
+    const result = await restore(service, options);
+    expect(result.blocksRead).toBeLessThanOrEqual(CHANGES.size);
+    expect(await firstDifference(to.target, CHILD)).toBeUndefined();
+  });
+
+  async function olderRestore(): Promise<{
+    service: LocalService;
+    parentId: string;
+    snapshotId: string;
+    place: Place;
+  }> {
+    const service = await startLocalService();
+    const parentId = await storeSnapshot(service.client, CONTENTS);
+    const snapshotId = await storeSnapshot(service.client, CHANGES, parentId);
+    const to = await place();
+    await restore(service, { snapshotId: parentId, ...pathsOf(to), keepManifest: true });
+    return { service, parentId, snapshotId, place: to };
+  }
+});
+
 describe('the manifest of a restore', () => {
   it('is not used for another snapshot', async () => {
     const { service, place: to } = await stoppedRestore('native');

@@ -55,7 +55,8 @@ async function mayDamage(target: string, random: Random): Promise<void> {
 }
 
 /** One restore, killed some times and then let be; returns how often it was killed. */
-async function restoreThroughKills(service: LocalService, random: Random): Promise<number> {
+async function restoreThroughKills(random: Random): Promise<number> {
+  const service = await startLocalService();
   const contents = contentsOf(random);
   const snapshotId = await storeSnapshot(service.client, contents);
   const cwd = await temporaryFolder();
@@ -89,7 +90,6 @@ async function restoreThroughKills(service: LocalService, random: Random): Promi
 }
 
 test(`restores killed ${KILLS} times go on to the right volume (seed ${SEED})`, async () => {
-  const service = await startLocalService();
   const random = seededRandom(SEED);
-  for (let kills = 0; kills < KILLS;) kills += await restoreThroughKills(service, random);
+  for (let kills = 0; kills < KILLS;) kills += await restoreThroughKills(random);
 }, 1_800_000);

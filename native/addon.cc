@@ -6,6 +6,7 @@
 
 #include "block_inspector.h"
 #include "block_reader.h"
+#include "block_writer.h"
 #include "file_lock.h"
 #include "receive_window.h"
 #include "send_queue.h"
@@ -18,7 +19,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 6;
+constexpr int kBindingVersion = 7;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {
@@ -82,6 +83,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["sha256Kernels"] = NamesOf(env, Sha256Kernels());
   exports["zeroScanKernels"] = NamesOf(env, ZeroScanKernels());
   exports["BlockReader"] = BlockReader::Define(env);
+  exports["BlockWriter"] = BlockWriter::Define(env);
   exports["BlockInspector"] = BlockInspector::Define(env);
   exports["alignSlots"] = Napi::Function::New<AlignSlots>(env, "alignSlots");
   exports["sha256"] = Napi::Function::New<HashMessages>(env, "sha256");

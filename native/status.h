@@ -11,7 +11,7 @@ struct Status {
   int error_number = 0;
   // Name of the call, a literal.
   const char* syscall = "";
-  // Byte of the source at which it failed.
+  // Byte of the file at which it failed.
   uint64_t offset = 0;
 
   bool ok() const { return error_number == 0; }

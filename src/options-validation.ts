@@ -67,6 +67,9 @@ const RESTORE: Record<string, Check> = {
   snapshotId,
   targetIsZero: boolean,
   force: boolean,
+  manifest: path,
+  keepManifest: boolean,
+  base: path,
   target: streamOrPath('write', 'a Writable'),
   on: listeners,
 };
@@ -177,6 +180,13 @@ export function validateRestoreOptions(options: RestoreOptions): void {
   checkAll(options, RESTORE, 'restoreSnapshot');
   required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
   required(options.target, 'target', 'a path or a Writable');
+  const { manifest, keepManifest, base, target } = options;
+  if (manifest === undefined) {
+    if (keepManifest === true) throw missing('manifest', 'keepManifest');
+    if (base !== undefined) throw missing('manifest', 'base');
+  } else if (typeof target !== 'string') {
+    throw conflict('manifest', 'a stream as target');
+  }
 }
 
 /** As {@link validateWriterOptions}, for a SnapshotFile. */

@@ -134,6 +134,20 @@ export interface RestoreOptions extends JobOptions {
   readonly targetIsZero?: boolean;
   /** Lets an existing file be written over. Block devices always need it. Default false. */
   readonly force?: boolean;
+  /**
+   * A file that remembers what has been written to the target, which must be a path. A restore that was stopped, by
+   * whatever it was, goes on with it when it is called again: what it wrote is read and compared, the rest brought. It is
+   * removed when all is done.
+   */
+  readonly manifest?: string;
+  /** Keeps the `manifest` when all is done: the `base` of a restore of a later snapshot to the same target. */
+  readonly keepManifest?: boolean;
+  /**
+   * The manifest of what the target holds: an older restore's that was kept, or that of the upload which it was read for.
+   * Blocks that have not changed since that snapshot are read from the target and compared; only the others are brought.
+   * Needs `manifest`, which may be the same file.
+   */
+  readonly base?: string;
   readonly on?: Listeners<StartEvents & RestoreEvents>;
 }
 
@@ -216,6 +230,8 @@ export interface RestoreResult {
   readonly blocksRead: number;
   /** Blocks absent from the snapshot: cleared, or skipped on a target said to be zero. */
   readonly absentBlocks: number;
+  /** Blocks that the target had already, from an earlier run or its base: read there and compared. */
+  readonly unchangedBlocks: number;
   readonly retries: number;
   readonly elapsedMs: number;
 }

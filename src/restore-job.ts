@@ -40,10 +40,13 @@ export class RestoreJob implements Job {
 
   get progress(): Progress {
     const { pipeline, bytesTotal } = this.#running ?? {};
-    const counts = pipeline?.counts ?? { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
-    const bytesDone = blockOffset(counts.blocksRead + counts.absentBlocks);
+    const none = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0, unchangedBlocks: 0 };
+    const counts = pipeline?.counts ?? none;
+    const { blocksRead, absentBlocks, unchangedBlocks } = counts;
+    const bytesDone = blockOffset(blocksRead + absentBlocks + unchangedBlocks);
     const { elapsedMs } = this;
-    return readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
+    const progress = readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
+    return { ...progress, unchangedBlocks };
   }
 
   /** Says that the size of the volume is known, and blocks are on their way. */

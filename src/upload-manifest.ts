@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { CompletionError, ManifestError } from './base/errors.ts';
 import type { Block } from './engine/engine.ts';
-import { loadNative } from './engine/load-native.ts';
-import type { TryLock } from './manifest/file-lock.ts';
+import { lockOfAddon } from './lock-of-addon.ts';
 import {
   MANIFEST_STATES,
   type ManifestFacts,
@@ -218,6 +217,11 @@ function parametersOf({
 
 function checkResumed(manifest: Manifest, { params, zeroBlocks, source }: UploadPlan): void {
   const { ClientToken, VolumeSize = 0 } = params;
+  if (manifest.facts.target !== undefined) {
+    const { path } = manifest;
+    const message = `"${path}" belongs to something else: to a restore, not an upload`;
+    throw new ManifestError('ERR_EBS_MANIFEST_MISMATCH', message, { path });
+  }
   manifest.mustBelongTo({
     volumeSizeGiB: VolumeSize,
     parameters: parametersOf(params),
@@ -270,13 +274,4 @@ async function widenTo(manifest: Manifest, endBlock = 0): Promise<void> {
 async function discard(manifest: Manifest): Promise<void> {
   await rm(manifest.path, { force: true });
   await manifest.close();
-}
-
-function lockOfAddon(): TryLock | undefined {
-  try {
-    return loadNative().lockFile;
-  } catch {
-    // The engine that is used instead has been announced; a program of the system takes the lock.
-    return undefined;
-  }
 }

@@ -66,7 +66,7 @@ export class SnapshotError extends Error {
   blockIndex: number | undefined;
   requestId: string | undefined;
   attempts: number | undefined;
-  /** Whether `resume` with the same manifest goes on where this upload stopped. */
+  /** Whether the same manifest lets an upload (with `resume`) or a restore go on where this one stopped. */
   resumable = false;
   readonly retryClass: RetryClass;
 

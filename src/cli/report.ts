@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import type { Command } from './command-table.ts';
 import { exitCodeOf, EXIT, SIGNAL_EXIT, type StopSignal } from './exit-codes.ts';
-import { UnfinishedUpload } from './unfinished-upload.ts';
+import { UnfinishedJob } from './unfinished-job.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A failure as the user is told of it. */
@@ -61,7 +61,7 @@ const FIELDS = [
 
 /** Words a failure for the user of `command`, whose flags take the place of the library's option names. */
 export function reportFailure(error: unknown, command: Command | undefined): Report {
-  if (error instanceof UnfinishedUpload) {
+  if (error instanceof UnfinishedJob) {
     const report = reportFailure(error.cause, command);
     const fields = { ...report.fields, ...leftBy(error) };
     const isPlain = report.exitCode === EXIT.failed && isResumable(error);
@@ -92,15 +92,15 @@ export function reportStop(signal: StopSignal, error: unknown): Report {
     exitCode: isResumable(error) ? EXIT.resumable : SIGNAL_EXIT[signal],
     code: 'ABORT_ERR',
     sentence: `stopped by ${signal}`,
-    fields: error instanceof UnfinishedUpload ? leftBy(error) : {},
+    fields: error instanceof UnfinishedJob ? leftBy(error) : {},
   };
 }
 
 function isResumable(error: unknown): boolean {
-  return error instanceof UnfinishedUpload && error.remains.resumeCommand !== undefined;
+  return error instanceof UnfinishedJob && error.remains.resumeCommand !== undefined;
 }
 
-function leftBy({ remains }: UnfinishedUpload): Record<string, unknown> {
+function leftBy({ remains }: UnfinishedJob): Record<string, unknown> {
   const { snapshotId, state, resumeCommand } = remains;
   return {
     ...(snapshotId === undefined ? {} : { snapshotId, remains: state }),

@@ -1,3 +1,5 @@
+import type { FileHandle } from 'node:fs/promises';
+
 /** What a block of the source was found to be: data, read as zeros, or never allocated. */
 export type BlockKind = 'data' | 'zero' | 'hole';
 
@@ -55,7 +57,32 @@ export interface EngineReader {
   close(): Promise<void>;
 }
 
-/** Reads, zero-scans and hashes off the JavaScript thread. */
+/** A run of bytes. */
+export interface ByteRange {
+  /** Bytes from the start of the file or device. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly length: number;
+}
+
+/**
+ * An open file or block device, written in any order by threads of its own. Calls that touch the same bytes must wait for
+ * each other. Failures are Node's own system errors, with `offset` beside `errno` and `syscall`.
+ */
+export interface EngineWriter {
+  /** True when aligned writes by-pass the page cache (O_DIRECT). */
+  readonly isDirect: boolean;
+  /** Writes `data`, whole, at `offset` bytes from the start. `data` must not change until the call has ended. */
+  write(offset: number, data: Uint8Array): Promise<void>;
+  /** Makes a range read as zeros, where it can be without taking up space on the disk. */
+  clear(range: ByteRange): Promise<void>;
+  /** Makes everything that has been written so far outlive the machine. */
+  sync(): Promise<void>;
+  /** Waits for what is outstanding and lets go of the file. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Reads, zero-scans, hashes and writes off the JavaScript thread. */
 export interface Engine {
   readonly name: 'native' | 'js';
   /**
@@ -63,6 +90,10 @@ export interface Engine {
    * @throws {SourceError} when it is missing, a folder, not readable, or neither a file nor a block device.
    */
   openReader(path: string, options?: ReadOptions): Promise<EngineReader>;
+  /**
+   * Makes a writer of an open file or device. `handle` stays the caller's, who keeps it open until the writer is closed.
+   */
+  openWriter(handle: FileHandle): EngineWriter;
   /** Zero-scans and hashes blocks of BLOCK_SIZE bytes each; result i is of block i. The buffers must not change meanwhile. */
   inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]>;
 }

@@ -6,7 +6,15 @@ import { sha256, ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError, type SourceError } from '../base/errors.ts';
 import { blockOffset } from '../base/units.ts';
 import { BlockPool, type Lease } from './block-pool.ts';
-import type { Block, BlockFacts, Engine, EngineReader, ReadOptions } from './engine.ts';
+import type {
+  Block,
+  BlockFacts,
+  Engine,
+  EngineReader,
+  EngineWriter,
+  ReadOptions,
+} from './engine.ts';
+import { JsWriter } from './js-writer.ts';
 import { checkReadOptions, clipRange, type BlockRange, type ReadRequest } from './read-range.ts';
 import { NOT_SEEKABLE_ERRNO, openError, readError, SHRUNK_ERRNO } from './source-failure.ts';
 import type { SourceFailure } from './source-failure.ts';
@@ -29,6 +37,10 @@ export class JsEngine implements Engine {
     } catch (error) {
       throw openError(path, toFailure(error, 0));
     }
+  }
+
+  openWriter(handle: FileHandle): EngineWriter {
+    return new JsWriter(handle);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- The interface is asynchronous; hashing here is not.

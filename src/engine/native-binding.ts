@@ -10,6 +10,7 @@ export interface NativeBinding {
   /** Names of the zero-scan kernels that this CPU can run, the fastest first. */
   readonly zeroScanKernels: readonly string[];
   readonly BlockReader: new (setup: NativeReaderSetup) => NativeReaderHandle;
+  readonly BlockWriter: new (setup: NativeWriterSetup) => NativeWriterHandle;
   readonly BlockInspector: new (setup: NativeInspectorSetup) => NativeInspectorHandle;
   /**
    * Bytes from the start of `memory` to the first page border in it, 0 to 4095. Asks the system to back it with huge
@@ -108,6 +109,35 @@ export const SLOT_OF_ZERO = -1;
 /** In the place of a slot: blocks that the source never allocated. */
 export const SLOT_OF_HOLE = -2;
 
+/** What a native writer is made from. */
+export interface NativeWriterSetup {
+  /** Open for writing. Native code works on duplicates of it, so that it may be closed by its owner at any time. */
+  readonly fd: number;
+  readonly threadCount: number;
+}
+
+/**
+ * An open writer in native code. Each call is answered by its callback, with a failure if there was one; calls that touch
+ * the same bytes must wait for each other.
+ */
+export interface NativeWriterHandle {
+  /** Why the descriptor cannot be used; undefined if it can. */
+  failure(): NativeFailure | undefined;
+  /** Whether aligned writes by-pass the page cache. */
+  isDirect(): boolean;
+  /** Writes bytes whole. Keeps `bytes`, which must not be changed, until the callback. */
+  write(bytes: Uint8Array, offset: number, callback: WriterCallback): void;
+  /** Makes a range read as zeros, with no disk space of its own where the file system can. */
+  clear(offset: number, length: number, callback: WriterCallback): void;
+  /** Makes everything written so far outlive the machine; goes before what waits. */
+  sync(callback: WriterCallback): void;
+  /** Ends the threads and closes the file. Only when nothing is outstanding. */
+  close(): void;
+}
+
+/** Told how a call ended. */
+export type WriterCallback = (failure?: NativeFailure) => void;
+
 /** How many threads may hash at a time. */
 export interface NativeInspectorSetup {
   readonly threadCount: number;
@@ -127,4 +157,4 @@ export interface NativeInspectorHandle {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 6;
+export const BINDING_VERSION = 7;

@@ -1,9 +1,11 @@
+import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DIGEST_SIZE } from '../base/constants.ts';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
-import type { BlockFacts, Engine, EngineReader, ReadOptions } from './engine.ts';
+import type { BlockFacts, Engine, EngineReader, EngineWriter, ReadOptions } from './engine.ts';
 import type { NativeBinding, NativeInspectorHandle, NativeKernels } from './native-binding.ts';
 import { NativeReader } from './native-reader.ts';
+import { NativeWriter } from './native-writer.ts';
 import { checkReadOptions } from './read-range.ts';
 import { holdSlot } from './slot-memory.ts';
 
@@ -12,6 +14,9 @@ import { holdSlot } from './slot-memory.ts';
  * beyond eight, neither a disk nor the sockets gain.
  */
 export const READER_THREADS: number = Math.min(8, Math.max(4, availableParallelism()));
+
+/** Writes to one target at a time: with blocks this large, four keep a disk busy that is not striped. */
+const WRITER_THREADS = 4;
 
 /** Threads that hash what was written; they do nothing else, so more than cores would be in vain. */
 const INSPECTOR_THREADS = Math.min(4, availableParallelism());
@@ -46,6 +51,10 @@ export class NativeEngine implements Engine {
       path,
       threadCount: READER_THREADS,
     });
+  }
+
+  openWriter({ fd }: FileHandle): EngineWriter {
+    return new NativeWriter(new this.#binding.BlockWriter({ fd, threadCount: WRITER_THREADS }));
   }
 
   inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]> {

@@ -48,6 +48,8 @@ export interface ManifestFacts {
   readonly readEndBlock?: number;
   /** What is read; absent for a stream, which has no identity. */
   readonly source?: SourceIdentity;
+  /** Of a restore: the file or device that the snapshot is written to. */
+  readonly target?: SourceIdentity;
   /** Only blocks first ≤ index < end are this manifest's to write: several processes make one snapshot. */
   readonly range?: { readonly firstBlock: number; readonly endBlock: number };
   readonly base?: BaseIdentity;
@@ -65,6 +67,7 @@ export function factsFault(facts: unknown): string | undefined {
   if (zeroBlocks !== 'write' && zeroBlocks !== 'omit') return 'zeroBlocks';
   if (rest.snapshotId !== undefined && typeof rest.snapshotId !== 'string') return 'snapshotId';
   if (rest.source !== undefined && !isSourceIdentity(rest.source)) return 'source';
+  if (rest.target !== undefined && !isSourceIdentity(rest.target)) return 'target';
   if (rest.range !== undefined && !isRange(rest.range)) return 'range';
   if (rest.base !== undefined && typeof rest.base.manifestId !== 'string') return 'base';
   return undefined;

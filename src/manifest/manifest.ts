@@ -2,7 +2,7 @@ import { DIGEST_SIZE } from '../base/constants.ts';
 import { ManifestError } from '../base/errors.ts';
 import { toHex } from '../base/digest.ts';
 import { volumeBlockCount } from '../base/units.ts';
-import { DOUBTFUL, rowOfBlock, WRITTEN } from './digest-page.ts';
+import { ABSENT, DOUBTFUL, rowOfBlock, WRITTEN } from './digest-page.ts';
 import type { TryLock } from './file-lock.ts';
 import { writeHeader } from './header-copies.ts';
 import type { Header } from './header.ts';
@@ -147,6 +147,12 @@ export class Manifest {
     this.#checkWritable(blockIndex);
     this.#writer.set(blockIndex, DOUBTFUL);
     await this.#writer.sync();
+  }
+
+  /** Takes back what is known of a block, as if it had never been recorded; otherwise as {@link record}. */
+  forget(blockIndex: number): void {
+    this.#checkWritable(blockIndex);
+    this.#writer.set(blockIndex, ABSENT);
   }
 
   /** Undefined as long as more may be recorded; otherwise, with a slow disk, resolves when there is room again. */

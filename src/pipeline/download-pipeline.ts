@@ -4,6 +4,7 @@ import { blockOffset, volumeBlockCount } from '../base/units.ts';
 import type { Target } from '../target/target.ts';
 import type { BlockPage, Transport } from '../transport/transport.ts';
 import { listBlocks } from './block-listing.ts';
+import type { RestoreRecords } from './restore-records.ts';
 import { ReadAhead, type AskedBlock, type BlockSpan, type ReadStep } from './read-ahead.ts';
 
 /** Blocks cleared in one call of the target, so that progress shows and an abort is heard. */
@@ -19,11 +20,19 @@ export interface ReadCounts {
   absentBlocks: number;
 }
 
+/** What a restore has done so far, in blocks. */
+export interface DownloadCounts extends ReadCounts {
+  /** Not read, since the target had them already. */
+  unchangedBlocks: number;
+}
+
 /** What the pipeline is handed. */
 export interface DownloadPipelineOptions {
   /** Compares every block it reads with the digest it hands on. */
   readonly transport: Transport;
   readonly target: Target;
+  /** What the target holds already, and is told what it holds by now. */
+  readonly records?: RestoreRecords | undefined;
   readonly snapshotId: string;
   /** The listing's first page. */
   readonly firstPage: BlockPage;
@@ -38,7 +47,12 @@ export interface DownloadPipelineOptions {
 
 /** Brings every block of a snapshot to a target. The first failure stops everything. */
 export class DownloadPipeline {
-  readonly counts: ReadCounts = { blocksRead: 0, zeroBlocks: 0, absentBlocks: 0 };
+  readonly counts: DownloadCounts = {
+    blocksRead: 0,
+    zeroBlocks: 0,
+    absentBlocks: 0,
+    unchangedBlocks: 0,
+  };
   readonly #options: DownloadPipelineOptions;
   readonly #reads: ReadAhead;
   readonly #running = new Set<Promise<void>>();
@@ -46,12 +60,13 @@ export class DownloadPipeline {
   #lastStep: Promise<void> = Promise.resolve();
 
   constructor(options: DownloadPipelineOptions) {
-    const { firstPage } = options;
+    const { firstPage, records } = options;
     this.#options = options;
     this.#reads = new ReadAhead({
       ...options,
       span: { first: 0, end: volumeBlockCount(firstPage.volumeSizeGiB) },
       list: (signal) => listBlocks({ ...options, signal }),
+      skips: records === undefined ? undefined : (blockIndex) => this.#isThere(blockIndex, records),
     });
   }
 
@@ -81,6 +96,14 @@ export class DownloadPipeline {
     this.#reads.throwIfFailed();
   }
 
+  async #isThere(blockIndex: number, records: RestoreRecords): Promise<boolean> {
+    if (!(await records.isThere(blockIndex))) return false;
+    this.#reads.throwIfFailed();
+    this.counts.unchangedBlocks += 1;
+    this.#options.onChange();
+    return true;
+  }
+
   /** Begins to deal with a step, which writes after the step before where the target takes bytes in order. */
   #begin(step: ReadStep): void {
     const turn = this.#options.target.isInOrder ? this.#lastStep : Promise.resolve();
@@ -102,17 +125,25 @@ export class DownloadPipeline {
   }
 
   async #copy({ blockIndex, answer }: AskedBlock, turn: Promise<void>): Promise<void> {
-    const { target, onChange } = this.#options;
+    const { records, onChange } = this.#options;
     const { data, digest } = await answer;
     await turn;
     this.#reads.throwIfFailed();
     const isZero = Buffer.compare(digest, ZERO_BLOCK_DIGEST) === 0;
-    if (!(isZero && target.isZero)) {
-      await target.write(blockOffset(blockIndex), data, this.#reads.signal);
-    }
+    await this.#put({ blockIndex, data, isZero });
+    records?.written(blockIndex, digest);
     this.counts.blocksRead += 1;
     if (isZero) this.counts.zeroBlocks += 1;
     onChange();
+  }
+
+  /** Zeros are cleared rather than written: the target knows how to have them for less. */
+  async #put(block: { blockIndex: number; data: Uint8Array; isZero: boolean }): Promise<void> {
+    const { target } = this.#options;
+    const { signal } = this.#reads;
+    const offset = blockOffset(block.blockIndex);
+    if (!block.isZero) await target.write(offset, block.data, signal);
+    else if (!target.isZero) await target.clear({ offset, length: block.data.byteLength }, signal);
   }
 
   async #clear({ first, end }: BlockSpan, turn: Promise<void>): Promise<void> {

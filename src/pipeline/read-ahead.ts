@@ -21,6 +21,8 @@ export interface ReadAheadOptions {
   readonly span: BlockSpan;
   /** Bytes of blocks that may be asked for and not yet done with. */
   readonly maxInFlightBytes: number;
+  /** Tells of a listed block whether it need not be read; it is then passed over. Default: all are read. */
+  readonly skips?: ((blockIndex: number) => Promise<boolean>) | undefined;
   /** Where the blocks are put. Default: each in memory of its own. */
   readonly pool?: BlockPool | undefined;
   /** Called when no block will be asked for any more. */
@@ -89,13 +91,13 @@ export class ReadAhead {
    * @throws the failure that stopped it.
    */
   async *steps(): AsyncGenerator<ReadStep, void, undefined> {
-    const { list, span, onTail } = this.#options;
+    const { list, span, skips, onTail } = this.#options;
     let nextIndex = span.first;
     try {
       for await (const blocks of list(this.#stop.signal)) {
         for (const block of blocks) {
           yield* this.#absent({ first: nextIndex, end: block.blockIndex });
-          yield await this.#ask(block);
+          if ((await skips?.(block.blockIndex)) !== true) yield await this.#ask(block);
           nextIndex = block.blockIndex + 1;
         }
       }

@@ -1,39 +1,47 @@
 import { constants, open, type FileHandle } from 'node:fs/promises';
 import { TargetError } from '../base/errors.ts';
+import { useOfDevice } from './device-use.ts';
 import { HandleTarget } from './handle-target.ts';
 import { openFailure, targetFailure } from './system-failure.ts';
-import type { Target, TargetPlan } from './target.ts';
+import type { Target, TargetOptions, TargetPlan } from './target.ts';
 
-/** On a block device O_EXCL claims it, which fails while it is mounted or claimed otherwise (Linux open(2)). */
+/**
+ * On a block device O_EXCL claims it. That fails while the kernel has it claimed: mounted, swapped to, part of a RAID or a
+ * logical volume, and likewise while one of its partitions is (Linux open(2)).
+ */
 const EXCLUSIVE = process.platform === 'linux' ? constants.O_EXCL : 0;
 
 /** Plans a block device, to be opened for this restore alone. It must hold the volume; bytes beyond it stay. */
-export function planDevice(path: string, options: { readonly targetIsZero: boolean }): TargetPlan {
-  return { open: (sizeBytes) => openDevice(path, { sizeBytes, ...options }) };
+export function planDevice(path: string, options: TargetOptions): TargetPlan {
+  return { open: (sizeBytes) => openDevice(path, sizeBytes, options) };
 }
 
 async function openDevice(
   path: string,
-  { sizeBytes, targetIsZero }: { readonly sizeBytes: number; readonly targetIsZero: boolean },
+  sizeBytes: number,
+  { engine, targetIsZero }: TargetOptions,
 ): Promise<Target> {
-  const handle = await open(path, constants.O_RDWR | EXCLUSIVE).catch((error: unknown) => {
+  const handle = await open(path, constants.O_RDWR | EXCLUSIVE).catch(async (error: unknown) => {
     throw (error as NodeJS.ErrnoException).code === 'EBUSY'
-      ? busyFailure(error, path)
+      ? await busyFailure(error, path)
       : openFailure(error, path);
   });
-  const target = new HandleTarget({ handle, path, isZero: targetIsZero });
   try {
     await checkSize(handle, { path, sizeBytes });
-    return target;
+    return new HandleTarget({ handle, engine, path, isZero: targetIsZero });
   } catch (error) {
-    await target.abort();
+    await handle.close();
     throw error;
   }
 }
 
-function busyFailure(error: unknown, path: string): TargetError {
-  const what = `opening "${path}", which is mounted or in use,`;
-  return targetFailure(error, { code: 'ERR_EBS_TARGET_OPEN', what, path });
+async function busyFailure(error: unknown, path: string): Promise<TargetError> {
+  const use = (await useOfDevice(path)) ?? 'it is mounted or in use';
+  const what = `opening "${path}" for this restore alone`;
+  const failure = targetFailure(error, { code: 'ERR_EBS_TARGET_OPEN', what, path });
+  const { errno, syscall } = failure;
+  const fields = { path, errno, syscall, cause: error };
+  return new TargetError('ERR_EBS_TARGET_OPEN', `${failure.message}: ${use}`, fields);
 }
 
 /** Compares by reading: a device has no size in stat(2), but a byte can be read exactly where it has one. */

@@ -1,20 +1,19 @@
 import type { FileHandle } from 'node:fs/promises';
-import { BLOCK_SIZE } from '../base/constants.ts';
 import { abortError } from '../base/errors.ts';
+import type { ByteRange, Engine, EngineWriter } from '../engine/engine.ts';
 import { targetFailure } from './system-failure.ts';
-import type { ByteRange, Target } from './target.ts';
-
-/** Zeros written in one call; the kernel only reads them, so that all targets share them. */
-const ZEROS = Buffer.alloc(2 * BLOCK_SIZE);
+import type { Target } from './target.ts';
 
 /** What a {@link HandleTarget} is made of. */
 export interface HandleTargetOptions {
+  /** Open for reading and writing; the target's from now on. */
   readonly handle: FileHandle;
+  readonly engine: Engine;
   readonly path: string;
   readonly isZero: boolean;
   /** Called when everything written is on the disk and the handle is closed. */
   readonly afterFinish?: () => Promise<void>;
-  /** Called after the handle was closed for a failure. */
+  /** Called after the handle was closed for a failure of which nothing is to be kept. */
   readonly afterAbort?: () => Promise<void>;
 }
 
@@ -23,10 +22,12 @@ export class HandleTarget implements Target {
   readonly isInOrder = false;
   readonly isZero: boolean;
   readonly #options: HandleTargetOptions;
+  readonly #writer: EngineWriter;
   #isClosed = false;
 
   constructor(options: HandleTargetOptions) {
     this.#options = options;
+    this.#writer = options.engine.openWriter(options.handle);
     this.isZero = options.isZero;
   }
 
@@ -35,52 +36,57 @@ export class HandleTarget implements Target {
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    const { handle } = this.#options;
-    // A write may take a part only, as when a signal arrives or the disk fills up; the next one then says why.
-    for (let done = 0; done < data.byteLength;) {
-      const at = offset + done;
-      const { bytesWritten } = await handle
-        .write(data, done, data.byteLength - done, at)
-        .catch((error: unknown) => {
-          throw this.#failure(error, `writing ${this.name} at byte ${at}`, at);
-        });
-      done += bytesWritten;
-    }
+    await this.#writer.write(offset, data).catch((error: unknown) => {
+      throw this.#failure(error, 'writing', offset);
+    });
   }
 
-  async clear({ offset, length }: ByteRange, signal?: AbortSignal): Promise<void> {
-    const end = offset + length;
-    for (let at = offset; at < end; at += ZEROS.byteLength) {
-      if (signal?.aborted === true) throw abortError(signal);
-      await this.write(at, ZEROS.subarray(0, Math.min(ZEROS.byteLength, end - at)));
-    }
+  async clear(range: ByteRange, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw abortError(signal);
+    await this.#writer.clear(range).catch((error: unknown) => {
+      throw this.#failure(error, 'clearing', range.offset);
+    });
+  }
+
+  async sync(): Promise<void> {
+    await this.#writer.sync().catch((error: unknown) => {
+      throw this.#syncFailure(error);
+    });
   }
 
   async finish(): Promise<void> {
+    await this.sync();
     try {
-      await this.#options.handle.sync();
       await this.#close();
       await this.#options.afterFinish?.();
     } catch (error) {
-      throw this.#failure(error, `writing ${this.name} through to the disk`);
+      throw this.#syncFailure(error);
     }
   }
 
-  async abort(): Promise<void> {
+  async abort(_reason: Error, { isKept = false } = {}): Promise<void> {
     // The failure that led here is the one to report; closing cannot add to it.
     await this.#close().catch(() => undefined);
-    await this.#options.afterAbort?.().catch(() => undefined);
+    if (!isKept) await this.#options.afterAbort?.().catch(() => undefined);
   }
 
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.#writer.close();
     await this.#options.handle.close();
   }
 
-  #failure(error: unknown, what: string, offset?: number): Error {
+  /** @param begin - where the call began; the error knows better how far it got. */
+  #failure(error: unknown, doing: string, begin: number): Error {
     const { path } = this.#options;
-    const at = offset === undefined ? {} : { offset };
-    return targetFailure(error, { code: 'ERR_EBS_TARGET_WRITE', what, path, ...at });
+    const { offset = begin } = error as { offset?: number };
+    const what = `${doing} ${this.name} at byte ${offset}`;
+    return targetFailure(error, { code: 'ERR_EBS_TARGET_WRITE', what, path, offset });
+  }
+
+  #syncFailure(error: unknown): Error {
+    const what = `writing ${this.name} through to the disk`;
+    return targetFailure(error, { code: 'ERR_EBS_TARGET_WRITE', what, path: this.#options.path });
   }
 }

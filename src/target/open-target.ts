@@ -21,13 +21,14 @@ export async function planTarget(
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw openFailure(error, target);
   });
-  if (found === undefined) return planNewFile(target);
+  if (found === undefined) return planNewFile(target, options);
   const isDevice = found.isBlockDevice();
   if (!isDevice && !found.isFile()) {
     const kind = found.isDirectory() ? 'a folder' : 'neither a regular file nor a block device';
     throw new TargetError('ERR_EBS_TARGET_OPEN', `"${target}" is ${kind}`, { path: target });
   }
-  if (!options.force) {
+  const { force, keeps } = options;
+  if (!force && (isDevice || keeps?.isOurs !== true)) {
     const kind = isDevice ? 'is a block device' : 'exists';
     const message = `"${target}" ${kind} and may not be written over without force`;
     throw new TargetError('ERR_EBS_TARGET_EXISTS', message, { path: target });

@@ -1,7 +1,8 @@
 import { BLOCK_SIZE } from '../base/constants.ts';
 import { abortError, TargetError } from '../base/errors.ts';
 import { targetFailure } from './system-failure.ts';
-import type { ByteRange, Target, TargetPlan } from './target.ts';
+import type { ByteRange } from '../engine/engine.ts';
+import type { Target, TargetPlan } from './target.ts';
 
 /** Node's own Writables can be destroyed; not every NodeJS.WritableStream can. */
 interface OutputStream extends NodeJS.WritableStream {
@@ -56,6 +57,10 @@ export class StreamTarget implements Target {
       // Fresh zeros each time: whoever reads a stream owns what it gives and may change it.
       await this.write(offset + done, Buffer.alloc(Math.min(BLOCK_SIZE, length - done)), signal);
     }
+  }
+
+  sync(): Promise<void> {
+    return Promise.resolve();
   }
 
   async finish(signal?: AbortSignal): Promise<void> {

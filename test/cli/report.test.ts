@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { COMMANDS, type Command } from '../../src/cli/command-table.ts';
 import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { reportFailure, reportStop } from '../../src/cli/report.ts';
-import { UnfinishedUpload } from '../../src/cli/unfinished-upload.ts';
+import { UnfinishedJob } from '../../src/cli/unfinished-job.ts';
 import { CompletionError, ERROR_CODES, ServiceError, SourceError } from '../../src/index.ts';
 
 const UPLOAD: Command = COMMANDS[0];
@@ -92,7 +92,7 @@ it('carries on what a program may want', () => {
 it('tells accepted and unconfirmed apart from failed', () => {
   const cause = new CompletionError('ERR_EBS_UNCONFIRMED', 'snap-1 was accepted');
   const remains = { snapshotId: 'snap-1', state: 'was accepted', resumeCommand: undefined };
-  const error = new UnfinishedUpload(cause, remains);
+  const error = new UnfinishedJob(cause, remains);
   const report = reportFailure(error, UPLOAD);
   expect(report.exitCode).toBe(3);
   expect(report.fields).toMatchObject({ snapshotId: 'snap-1', remains: 'was accepted' });
@@ -103,7 +103,7 @@ it.each([
   ['ERR_EBS_ACCESS', 7],
 ])('tells how to go on after %s', (code, exitCode) => {
   const remains = { snapshotId: undefined, state: '', resumeCommand: 'ebs-snapshot upload …' };
-  const error = new UnfinishedUpload(coded(new Error('no'), code), remains);
+  const error = new UnfinishedJob(coded(new Error('no'), code), remains);
   const report = reportFailure(error, UPLOAD);
   expect(report.exitCode).toBe(exitCode);
   expect(report.fields).toEqual({ resumeCommand: 'ebs-snapshot upload …' });

@@ -1,4 +1,5 @@
-import type { ByteRange, Target } from '../../src/target/target.ts';
+import type { ByteRange } from '../../src/engine/engine.ts';
+import type { Target } from '../../src/target/target.ts';
 
 /** A target in memory, full of old bytes unless it `isZero`, that notes what was asked of it. */
 export class MemoryTarget implements Target {
@@ -37,6 +38,10 @@ export class MemoryTarget implements Target {
     this.#take({ offset, length });
     this.cleared.push({ offset, length });
     this.bytes.fill(0, offset, offset + length);
+    return Promise.resolve();
+  }
+
+  sync(): Promise<void> {
     return Promise.resolve();
   }
 

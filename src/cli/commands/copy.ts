@@ -14,7 +14,7 @@ import { formatBytes, formatDuration } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
 import { isResumable, resumeCommandOf } from '../resume-command.ts';
 import { paramsOf } from '../start-params.ts';
-import { UnfinishedUpload } from '../unfinished-upload.ts';
+import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
 type Flags = FlagValues<typeof COPY_FLAGS>;
@@ -88,7 +88,7 @@ async function copy(
     if (!isResumable(error)) throw error;
     const { snapshotId: copyId } = error as { snapshotId?: string };
     const resumeCommand = resumeCommandOf(context);
-    throw new UnfinishedUpload(error, {
+    throw new UnfinishedJob(error, {
       snapshotId: copyId,
       state: 'is left pending',
       resumeCommand,

@@ -14,7 +14,7 @@ import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
 import { isResumable, resumeCommandOf } from '../resume-command.ts';
 import { paramsOf } from '../start-params.ts';
-import { UnfinishedUpload } from '../unfinished-upload.ts';
+import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
 type Flags = FlagValues<typeof UPLOAD_FLAGS>;
@@ -61,7 +61,7 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
     const resumeCommand = isResumable(error) ? resumeCommandOf(context) : undefined;
     if (snapshotId === undefined && resumeCommand === undefined) throw error;
     const state = stateLeft(error, flags);
-    throw new UnfinishedUpload(error, { snapshotId, state, resumeCommand });
+    throw new UnfinishedJob(error, { snapshotId, state, resumeCommand });
   } finally {
     // An upload that fails early leaves stdin unread, and an open pipe would keep the process waiting.
     if (source === '-') stdin.destroy();

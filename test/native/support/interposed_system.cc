@@ -38,7 +38,9 @@ int Fail(int error_number) {
 
 extern "C" {
 
+int __real_fallocate(int descriptor, int mode, off_t offset, off_t size);
 int __real_fdatasync(int descriptor);
+int __real_fsync(int descriptor);
 int __real_posix_fadvise(int descriptor, off_t offset, off_t size, int advice);
 int __real_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),
                           void* argument);
@@ -74,6 +76,16 @@ ssize_t __wrap_pread(int descriptor, void* bytes, size_t size, off_t offset) {
 ssize_t __wrap_preadv(int descriptor, const iovec* pieces, int count, off_t offset) {
   return Ask(&SystemHooks::preadv, __real_preadv, descriptor, pieces, count, offset);
 }
+
+ssize_t __wrap_pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
+  return Ask(&SystemHooks::pwrite, __real_pwrite, descriptor, bytes, size, offset);
+}
+
+int __wrap_fallocate(int descriptor, int mode, off_t offset, off_t size) {
+  return Ask(&SystemHooks::fallocate, __real_fallocate, descriptor, mode, offset, size);
+}
+
+int __wrap_fsync(int descriptor) { return Ask(&SystemHooks::fsync, __real_fsync, descriptor); }
 
 int __wrap_fdatasync(int descriptor) {
   return Ask(&SystemHooks::fdatasync, __real_fdatasync, descriptor);

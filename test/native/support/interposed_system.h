@@ -19,7 +19,10 @@ struct SystemHooks {
   std::function<off_t(int descriptor, off_t offset, int whence)> lseek;
   std::function<ssize_t(int descriptor, void* bytes, size_t size, off_t offset)> pread;
   std::function<ssize_t(int descriptor, const iovec* pieces, int count, off_t offset)> preadv;
+  std::function<ssize_t(int descriptor, const void* bytes, size_t size, off_t offset)> pwrite;
+  std::function<int(int descriptor, int mode, off_t offset, off_t size)> fallocate;
   std::function<int(int descriptor)> fdatasync;
+  std::function<int(int descriptor)> fsync;
   std::function<int(int descriptor, off_t offset, off_t size, int advice)> posix_fadvise;
   // Returns the error number of a thread that cannot be had, 0 to let it begin.
   std::function<int()> pthread_create;
@@ -48,6 +51,7 @@ int __real_fstat(int descriptor, struct stat* stats);
 off_t __real_lseek(int descriptor, off_t offset, int whence);
 ssize_t __real_pread(int descriptor, void* bytes, size_t size, off_t offset);
 ssize_t __real_preadv(int descriptor, const iovec* pieces, int count, off_t offset);
+ssize_t __real_pwrite(int descriptor, const void* bytes, size_t size, off_t offset);
 }
 
 // Answers that a hook gives.

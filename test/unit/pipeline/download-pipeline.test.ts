@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BLOCK_SIZE } from '../../../src/base/constants.ts';
 import { DownloadPipeline } from '../../../src/pipeline/download-pipeline.ts';
+import type { RestoreRecords } from '../../../src/pipeline/restore-records.ts';
 import { settled } from '../../support/fake-clock.ts';
 import {
   filledBlock,
@@ -52,7 +53,35 @@ describe('DownloadPipeline', () => {
 
     expect(target.writes).toEqual([5 * BLOCK_SIZE]);
     expect(target.cleared).toEqual([]);
-    expect(pipeline.counts).toEqual({ blocksRead: 2, zeroBlocks: 1, absentBlocks: BLOCKS - 2 });
+    expect(pipeline.counts).toMatchObject({
+      blocksRead: 2,
+      zeroBlocks: 1,
+      absentBlocks: BLOCKS - 2,
+    });
+  });
+
+  it('clears zero blocks rather than write them, and passes over what the target has', async () => {
+    const blocks = new Map([
+      [3, filledBlock(0)],
+      [5, filledBlock(5)],
+      [6, filledBlock(6)],
+    ]);
+    const snapshot = new MemorySnapshot({ blockCount: 8, blocks });
+    const target = new MemoryTarget({ sizeBytes: 8 * BLOCK_SIZE });
+    const written: number[] = [];
+    const records = {
+      isThere: (blockIndex: number) => Promise.resolve(blockIndex === 6),
+      written: (blockIndex: number) => void written.push(blockIndex),
+    };
+    target.bytes.fill(6, 6 * BLOCK_SIZE, 7 * BLOCK_SIZE);
+    const { pipeline } = await start(snapshot, target, { records });
+    await pipeline.run();
+
+    expect(target.bytes.equals(snapshot.volume)).toBe(true);
+    expect(target.writes).toEqual([5 * BLOCK_SIZE]);
+    expect(written.sort()).toEqual([3, 5]);
+    expect(snapshot.gets.map(({ blockIndex }) => blockIndex)).toEqual([3, 5]);
+    expect(pipeline.counts).toMatchObject({ blocksRead: 2, unchangedBlocks: 1, absentBlocks: 5 });
   });
 
   it('clears what is absent, before, between and after the blocks, in bounded steps', async () => {
@@ -241,12 +270,18 @@ describe('DownloadPipeline', () => {
 async function start(
   snapshot: MemorySnapshot,
   target: MemoryTarget,
-  options: { maxBlocks?: number; signal?: AbortSignal; onChange?: () => void } = {},
+  options: {
+    maxBlocks?: number;
+    signal?: AbortSignal;
+    onChange?: () => void;
+    records?: RestoreRecords;
+  } = {},
 ): Promise<{ pipeline: DownloadPipeline }> {
   const { snapshotId } = snapshot;
   const pipeline = new DownloadPipeline({
     transport: snapshot,
     target,
+    records: options.records,
     snapshotId,
     firstPage: await snapshot.listSnapshotBlocks({ snapshotId }),
     maxInFlightBytes: (options.maxBlocks ?? 2 * BLOCKS) * BLOCK_SIZE,

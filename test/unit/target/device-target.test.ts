@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_SIZE } from '../../../src/base/constants.ts';
+import { loadEngine } from '../../../src/engine/load-engine.ts';
 import { planTarget } from '../../../src/target/open-target.ts';
 import { attachLoopDevice, canUseLoopDevices, mount } from '../../support/loop-device.ts';
 import { filledBlock } from '../../support/memory-snapshot.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const engine = loadEngine({ engine: 'native' });
 
 const SIZE = 4 * BLOCK_SIZE;
 const { EBUSY } = osConstants.errno;
@@ -16,7 +19,9 @@ const { EBUSY } = osConstants.errno;
 describe.skipIf(!canUseLoopDevices)('a block device (needs root and losetup)', () => {
   it('is refused without force', async () => {
     const { device } = await oldDevice(SIZE);
-    await expect(planTarget(device, { force: false, targetIsZero: false })).rejects.toMatchObject({
+    await expect(
+      planTarget(device, { engine, force: false, targetIsZero: false }),
+    ).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_EXISTS',
       message: `"${device}" is a block device and may not be written over without force`,
@@ -26,7 +31,7 @@ describe.skipIf(!canUseLoopDevices)('a block device (needs root and losetup)', (
 
   it('takes bytes in any order, is cleared on request, and keeps what is beyond the volume', async () => {
     const { device, image } = await oldDevice(SIZE + 4096);
-    const plan = await planTarget(device, { force: true, targetIsZero: false });
+    const plan = await planTarget(device, { engine, force: true, targetIsZero: false });
     const target = await plan.open(SIZE);
     expect(target).toMatchObject({ isZero: false, isInOrder: false });
     await target.write(2 * BLOCK_SIZE, filledBlock(2));
@@ -44,14 +49,16 @@ describe.skipIf(!canUseLoopDevices)('a block device (needs root and losetup)', (
 
   it('is believed to be zero only on the word of the caller', async () => {
     const { device } = await oldDevice(SIZE);
-    const target = await (await planTarget(device, { force: true, targetIsZero: true })).open(SIZE);
+    const target = await (
+      await planTarget(device, { engine, force: true, targetIsZero: true })
+    ).open(SIZE);
     expect(target.isZero).toBe(true);
     await target.abort(new Error('stopped'));
   });
 
   it('is refused when it is smaller than the volume, with its size, and keeps its bytes', async () => {
     const { device, image } = await oldDevice(SIZE - 512);
-    const plan = await planTarget(device, { force: true, targetIsZero: false });
+    const plan = await planTarget(device, { engine, force: true, targetIsZero: false });
     await expect(plan.open(SIZE)).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_SIZE',
@@ -69,11 +76,11 @@ describe.skipIf(!canUseLoopDevices)('a block device (needs root and losetup)', (
     const folder = join(await temporaryFolder(), 'mounted');
     await mkdir(folder);
     await mount(device, folder);
-    const plan = await planTarget(device, { force: true, targetIsZero: false });
+    const plan = await planTarget(device, { engine, force: true, targetIsZero: false });
     await expect(plan.open(SIZE)).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_OPEN',
-      message: `opening "${device}", which is mounted or in use, failed: resource busy or locked (EBUSY)`,
+      message: `opening "${device}" for this restore alone failed: resource busy or locked (EBUSY): ${device.slice(5)} is mounted on "${folder}"`,
       path: device,
       errno: EBUSY,
       syscall: 'open',
@@ -82,7 +89,7 @@ describe.skipIf(!canUseLoopDevices)('a block device (needs root and losetup)', (
 
   it('is not shared with a second restore', async () => {
     const { device } = await oldDevice(SIZE);
-    const plan = await planTarget(device, { force: true, targetIsZero: false });
+    const plan = await planTarget(device, { engine, force: true, targetIsZero: false });
     const first = await plan.open(SIZE);
     await expect(plan.open(SIZE)).rejects.toMatchObject({ errno: EBUSY });
     await first.abort(new Error('stopped'));

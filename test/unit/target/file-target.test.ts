@@ -12,6 +12,8 @@ import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_SIZE } from '../../../src/base/constants.ts';
+import { JsEngine } from '../../../src/engine/js-engine.ts';
+import { loadEngine } from '../../../src/engine/load-engine.ts';
 import { HandleTarget } from '../../../src/target/handle-target.ts';
 import { planTarget } from '../../../src/target/open-target.ts';
 import type { Target } from '../../../src/target/target.ts';
@@ -20,6 +22,8 @@ import { filledBlock } from '../../support/memory-snapshot.ts';
 import { openFilesBelow } from '../../support/open-files.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
+const engine = loadEngine({ engine: 'native' });
+
 const SIZE = 8 * BLOCK_SIZE;
 const { ENOENT, ENOSPC, EROFS, EFBIG, EBADF } = osConstants.errno;
 
@@ -27,7 +31,7 @@ describe('a file that does not exist', () => {
   it('comes into being when it is opened, as one hole of exactly the size', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'disk.img');
-    const plan = await planTarget(path, { force: false, targetIsZero: false });
+    const plan = await planTarget(path, { engine, force: false, targetIsZero: false });
     expect(await readdir(folder)).toEqual([]);
 
     const target = await plan.open(SIZE);
@@ -66,7 +70,7 @@ describe('a file that does not exist', () => {
   it('is not taken over when somebody else creates it meanwhile', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'disk.img');
-    const plan = await planTarget(path, { force: false, targetIsZero: false });
+    const plan = await planTarget(path, { engine, force: false, targetIsZero: false });
     await writeFile(path, 'not ours');
     await expect(plan.open(SIZE)).rejects.toMatchObject({ code: 'ERR_EBS_TARGET_EXISTS', path });
     expect(await readFile(path, 'utf8')).toBe('not ours');
@@ -76,14 +80,16 @@ describe('a file that does not exist', () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'link');
     await symlink(join(folder, 'nowhere'), path);
-    const plan = await planTarget(path, { force: true, targetIsZero: false });
+    const plan = await planTarget(path, { engine, force: true, targetIsZero: false });
     await expect(plan.open(SIZE)).rejects.toMatchObject({ code: 'ERR_EBS_TARGET_EXISTS', path });
     expect(await readdir(folder)).toEqual(['link']);
   });
 
   it('is refused at once where its folder is missing', async () => {
     const path = join(await temporaryFolder(), 'missing', 'disk.img');
-    await expect(planTarget(path, { force: false, targetIsZero: false })).rejects.toMatchObject({
+    await expect(
+      planTarget(path, { engine, force: false, targetIsZero: false }),
+    ).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_OPEN',
       message: `opening "${path}" for writing failed: no such file or directory (ENOENT)`,
@@ -96,7 +102,7 @@ describe('a file that does not exist', () => {
   it('is gone again when the file system cannot hold its size', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'disk.img');
-    const plan = await planTarget(path, { force: false, targetIsZero: false });
+    const plan = await planTarget(path, { engine, force: false, targetIsZero: false });
     await expect(plan.open(Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({
       code: 'ERR_EBS_TARGET_WRITE',
       path,
@@ -111,7 +117,9 @@ describe('a file that does not exist', () => {
 describe('a file that exists', () => {
   it('is refused without force, and keeps its bytes', async () => {
     const path = await oldFile(100);
-    await expect(planTarget(path, { force: false, targetIsZero: false })).rejects.toMatchObject({
+    await expect(
+      planTarget(path, { engine, force: false, targetIsZero: false }),
+    ).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_EXISTS',
       message: `"${path}" exists and may not be written over without force`,
@@ -150,7 +158,7 @@ describe('a file that exists', () => {
 describe('a path that is no disk', () => {
   it('is refused when it is a folder, or neither a file nor a block device', async () => {
     const folder = await temporaryFolder();
-    const options = { force: true, targetIsZero: false };
+    const options = { engine, force: true, targetIsZero: false };
     await expect(planTarget(folder, options)).rejects.toMatchObject({
       code: 'ERR_EBS_TARGET_OPEN',
       message: `"${folder}" is a folder`,
@@ -165,8 +173,8 @@ describe('a path that is no disk', () => {
 describe('HandleTarget', () => {
   it('clears a range of any length and nothing beside it', async () => {
     const path = await oldFile(SIZE);
-    const handle = await open(path, constants.O_WRONLY);
-    const target = new HandleTarget({ handle, path, isZero: false });
+    const handle = await open(path, constants.O_RDWR);
+    const target = new HandleTarget({ handle, engine, path, isZero: false });
     await target.clear({ offset: 100, length: 3 * BLOCK_SIZE + 7 });
     await target.finish();
     const expected = Buffer.alloc(SIZE, 0xee).fill(0, 100, 100 + 3 * BLOCK_SIZE + 7);
@@ -175,18 +183,18 @@ describe('HandleTarget', () => {
 
   it('stops clearing when the signal aborts', async () => {
     const path = await oldFile(SIZE);
-    const handle = await open(path, constants.O_WRONLY);
-    const target = new HandleTarget({ handle, path, isZero: false });
+    const handle = await open(path, constants.O_RDWR);
+    const target = new HandleTarget({ handle, engine, path, isZero: false });
     const clearing = target.clear({ offset: 0, length: SIZE }, AbortSignal.abort('enough'));
     await expect(clearing).rejects.toMatchObject({ code: 'ABORT_ERR', cause: 'enough' });
-    await target.abort();
+    await target.abort(new Error('stopped'));
     expect((await readFile(path)).equals(Buffer.alloc(SIZE, 0xee))).toBe(true);
   });
 
   it('names path, offset, errno and call of a write that fails', async () => {
     const path = await oldFile(SIZE);
     const handle = await open(path, 'r');
-    const target = new HandleTarget({ handle, path, isZero: true });
+    const target = new HandleTarget({ handle, engine: new JsEngine(), path, isZero: true });
     await expect(target.write(BLOCK_SIZE, filledBlock(1))).rejects.toMatchObject({
       name: 'TargetError',
       code: 'ERR_EBS_TARGET_WRITE',
@@ -196,8 +204,8 @@ describe('HandleTarget', () => {
       errno: EBADF,
       syscall: 'write',
     });
-    await target.abort();
-    await target.abort();
+    await target.abort(new Error('stopped'));
+    await target.abort(new Error('stopped'));
   });
 });
 
@@ -225,7 +233,9 @@ describe.skipIf(!canUseLoopDevices)('a file system of its own (needs root and mo
     const folder = await temporaryFolder();
     await mount('tmpfs', folder, '-t', 'tmpfs', '-o', 'ro');
     const path = join(folder, 'disk.img');
-    await expect(planTarget(path, { force: false, targetIsZero: false })).rejects.toMatchObject({
+    await expect(
+      planTarget(path, { engine, force: false, targetIsZero: false }),
+    ).rejects.toMatchObject({
       code: 'ERR_EBS_TARGET_OPEN',
       message: `opening "${path}" for writing failed: read-only file system (EROFS)`,
       errno: EROFS,
@@ -234,12 +244,12 @@ describe.skipIf(!canUseLoopDevices)('a file system of its own (needs root and mo
 });
 
 async function openFresh(path: string): Promise<Target> {
-  const plan = await planTarget(path, { force: false, targetIsZero: false });
+  const plan = await planTarget(path, { engine, force: false, targetIsZero: false });
   return plan.open(SIZE);
 }
 
 async function openForced(path: string, options: { targetIsZero: boolean }): Promise<Target> {
-  return (await planTarget(path, { force: true, ...options })).open(SIZE);
+  return (await planTarget(path, { engine, force: true, ...options })).open(SIZE);
 }
 
 /** A file full of 0xee bytes. */

@@ -3,15 +3,18 @@ import { constants as osConstants } from 'node:os';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BLOCK_SIZE } from '../../../src/base/constants.ts';
+import { loadEngine } from '../../../src/engine/load-engine.ts';
 import { planTarget } from '../../../src/target/open-target.ts';
 import { StreamTarget } from '../../../src/target/stream-target.ts';
 import { settled } from '../../support/fake-clock.ts';
 import { filledBlock } from '../../support/memory-snapshot.ts';
 
+const engine = loadEngine({ engine: 'native' });
+
 describe('a stream', () => {
   it('gets bytes and zeros in order, and is ended', async () => {
     const sink = new Sink();
-    const plan = await planTarget(sink, { force: false, targetIsZero: true });
+    const plan = await planTarget(sink, { engine, force: false, targetIsZero: true });
     const target = await plan.open(4 * BLOCK_SIZE);
     expect(target).toMatchObject({ isZero: false, isInOrder: true });
     await target.write(0, filledBlock(1));
@@ -112,7 +115,7 @@ describe('a stream', () => {
   it('that was ended before is refused', async () => {
     const sink = new Sink();
     sink.end();
-    const plan = planTarget(sink, { force: false, targetIsZero: false });
+    const plan = planTarget(sink, { engine, force: false, targetIsZero: false });
     await expect(plan).rejects.toMatchObject({ code: 'ERR_EBS_TARGET_OPEN' });
   });
 });

@@ -1,4 +1,4 @@
-/** What an upload leaves when it stops. */
+/** What an upload or a download leaves when it stops. */
 export interface Remains {
   /** Undefined when StartSnapshot was not answered. */
   readonly snapshotId: string | undefined;
@@ -8,13 +8,13 @@ export interface Remains {
   readonly resumeCommand: string | undefined;
 }
 
-/** An upload that stopped after its snapshot may have been started; `cause` says why. */
-export class UnfinishedUpload extends Error {
+/** An upload that stopped after its snapshot may have been started, or a download that can go on; `cause` says why. */
+export class UnfinishedJob extends Error {
   readonly remains: Remains;
 
   constructor(cause: unknown, remains: Remains) {
-    super('the upload was not finished', { cause });
-    this.name = 'UnfinishedUpload';
+    super('the job was not finished', { cause });
+    this.name = 'UnfinishedJob';
     this.remains = remains;
   }
 }

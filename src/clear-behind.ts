@@ -7,8 +7,8 @@ export interface BehindSource {
   readonly firstBlock: number;
   /** The first block behind those that are the upload's to write. */
   readonly endBlock: number;
-  /** Whether blocks that are not sent read as the parent's. */
-  readonly hasParent: boolean;
+  /** Whether blocks that are not sent may read as a parent's. */
+  readonly mayShowParent: boolean;
   /** Knows what earlier runs have sent. */
   readonly manifest: UploadManifest | undefined;
 }
@@ -16,9 +16,9 @@ export interface BehindSource {
 /** Sends the zeros that follow a source which stands for the whole: neither the parent's data nor an earlier run's may show. */
 export async function clearBehind(
   pipeline: UploadPipeline,
-  { firstBlock, endBlock, hasParent, manifest }: BehindSource,
+  { firstBlock, endBlock, mayShowParent, manifest }: BehindSource,
 ): Promise<void> {
-  if (hasParent) {
+  if (mayShowParent) {
     for (let index = firstBlock; index < endBlock; index += 1) {
       await pipeline.put(zeroBlock(index, 'hole'));
     }

@@ -43,6 +43,8 @@ export type {
   DiffOptions,
   DiffSummary,
   DifferingRange,
+  CompleteOptions,
+  CompleteResult,
   EngineChoice,
   JobOptions,
   Limits,
@@ -52,17 +54,20 @@ export type {
   SnapshotReaderOptions,
   SnapshotResult,
   SnapshotWriterOptions,
+  StartOptions,
   TransportChoice,
   UploadOptions,
   VerifyOptions,
   VerifyResult,
 } from './options.ts';
+export { completeSnapshot } from './complete-snapshot.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
 export { restoreSnapshot } from './restore.ts';
 export { SnapshotFile } from './snapshot-file.ts';
 export { SnapshotReader } from './snapshot-reader.ts';
 export { SnapshotWriter } from './snapshot-writer.ts';
+export { startSnapshot } from './start-snapshot.ts';
 export { makeClient } from './transport/make-client.ts';
 export { uploadSnapshot } from './upload.ts';
 export { verifySnapshot } from './verify.ts';

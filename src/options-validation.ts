@@ -11,7 +11,9 @@ import {
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MAX,
 } from './base/constants.ts';
+import { volumeBlockCount } from './base/units.ts';
 import type {
+  CompleteOptions,
   CopyOptions,
   CopyTarget,
   DiffOptions,
@@ -20,6 +22,7 @@ import type {
   SnapshotFileOptions,
   SnapshotReaderOptions,
   SnapshotWriterOptions,
+  StartOptions,
   UploadOptions,
   VerifyOptions,
 } from './options.ts';
@@ -60,6 +63,22 @@ const UPLOAD: Record<string, Check> = {
   manifest: path,
   resume: boolean,
   base: path,
+  snapshotId,
+  range: (value, name) => {
+    object(value, name);
+    checkAll(value, BLOCK_RANGE, name, name);
+  },
+};
+
+const BLOCK_RANGE: Record<string, Check> = {
+  firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+  endBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
+};
+
+const CALL: Record<string, Check> = {
+  client: JOB.client as Check,
+  signal: JOB.signal as Check,
+  transport: JOB.transport as Check,
 };
 
 const RESTORE: Record<string, Check> = {
@@ -85,11 +104,6 @@ const READER: Record<string, Check> = {
 const BYTE_RANGE: Record<string, Check> = {
   offset: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
   length: integerBetween(0, Number.MAX_SAFE_INTEGER, 'bytes'),
-};
-
-const BLOCK_RANGE: Record<string, Check> = {
-  firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
-  blockCount: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
 };
 
 const DIFF: Record<string, Check> = {
@@ -164,6 +178,7 @@ export function validateWriterOptions(options: SnapshotWriterOptions): void {
   required(options.params.VolumeSize, 'params.VolumeSize', 'the size of the volume in GiB');
   checkParams(options.params, options.zeroBlocks);
   checkManifest(options);
+  checkPart(options, options.params);
 }
 
 /** As {@link validateWriterOptions}, for uploadSnapshot: VolumeSize may still be learned from the source. */
@@ -173,6 +188,30 @@ export function validateUploadOptions(options: UploadOptions): void {
   required(options.source, 'source', 'a path or a Readable');
   checkParams(options.params ?? {}, options.zeroBlocks);
   checkManifest(options);
+  checkPart(options, options.params ?? {});
+  if (options.range !== undefined && typeof options.source !== 'string') {
+    throw valueError(
+      'source',
+      'a file or a block device when a range of it is read',
+      options.source,
+    );
+  }
+}
+
+/** As {@link validateWriterOptions}, for startSnapshot. */
+export function validateStartOptions(options: StartOptions): void {
+  checkAll(options, { ...CALL, params: object }, 'startSnapshot');
+  required(options.params, 'params', 'the parameters of StartSnapshot');
+  required(options.params.VolumeSize, 'params.VolumeSize', 'the size of the volume in GiB');
+  checkParams(options.params, 'write');
+}
+
+/** As {@link validateWriterOptions}, for completeSnapshot. */
+export function validateCompleteOptions(options: CompleteOptions): void {
+  const own = { snapshotId, manifests: paths, waitUntil: oneOf('accepted', 'completed') };
+  checkAll(options, { ...CALL, ...own }, 'completeSnapshot');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  required(options.manifests, 'manifests', 'the paths of the manifests');
 }
 
 /** As {@link validateWriterOptions}, for restoreSnapshot. */
@@ -214,7 +253,6 @@ export function validateReaderOptions(options: SnapshotReaderOptions): void {
   if (isOfBytes && as === 'blocks') throw conflict('range.offset', "as: 'blocks'");
   checkAll(range, isOfBytes ? BYTE_RANGE : BLOCK_RANGE, 'range', 'range');
   if (isOfBytes) required(range.offset, 'range.offset', 'a number of bytes');
-  else required(range.firstBlock, 'range.firstBlock', 'a number of blocks');
 }
 
 /** As {@link validateWriterOptions}, for diffSnapshots. */
@@ -299,6 +337,32 @@ function checkManifest(options: SnapshotWriterOptions | UploadOptions | CopyTarg
   }
 }
 
+/** A part goes into a snapshot that another has started, so what the snapshot is, and its end, are not the part's. */
+function checkPart(
+  options: Omit<SnapshotWriterOptions, 'params'>,
+  params: Partial<StartSnapshotCommandInput>,
+): void {
+  const { snapshotId, range, manifest, waitUntil, base } = options;
+  if (snapshotId === undefined) {
+    if (range !== undefined) throw missing('snapshotId', 'range');
+    return;
+  }
+  if (range === undefined) throw missing('range', 'snapshotId');
+  if (manifest === undefined) throw missing('manifest', 'range');
+  // Nothing tells which parent a started snapshot has, and a wrong guess would show in the volume.
+  if (base !== undefined) throw conflict('base', 'snapshotId');
+  if (waitUntil !== undefined) throw conflict('waitUntil', 'range');
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined && name !== 'VolumeSize')
+      throw conflict(`params.${name}`, 'snapshotId');
+  }
+  const { firstBlock = 0, endBlock = Infinity } = range;
+  if (endBlock <= firstBlock) throw rangeError('range', 'of at least one block', show(range));
+  const blockCount = volumeBlockCount(params.VolumeSize ?? Infinity);
+  if (firstBlock < blockCount && (endBlock <= blockCount || endBlock === Infinity)) return;
+  throw rangeError('range', `within the ${blockCount} blocks of the volume`, show(range));
+}
+
 /** @param path - what stands before each name, where the options are a member of something. */
 function checkAll(
   options: unknown,
@@ -349,6 +413,12 @@ function snapshotId(value: unknown, name: string): void {
 function path(value: unknown, name: string): void {
   if (typeof value !== 'string') throw typeError(name, 'a path', value);
   if (value === '') throw valueError(name, 'a path that is not empty', value);
+}
+
+function paths(value: unknown, name: string): void {
+  if (!Array.isArray(value)) throw typeError(name, 'an array of paths', value);
+  if (value.length === 0) throw valueError(name, 'at least one path', value);
+  for (const [index, one] of (value as unknown[]).entries()) path(one, `${name}[${index}]`);
 }
 
 function streamOrPath(method: 'pipe' | 'write', stream: string): Check {

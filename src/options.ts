@@ -43,6 +43,14 @@ export interface JobOptions extends Limits {
   readonly transport?: TransportChoice;
 }
 
+/** Blocks `firstBlock` ≤ index < `endBlock`. */
+export interface BlockRange {
+  /** Default 0. */
+  readonly firstBlock?: number;
+  /** The first block behind the range. Default: the end of the volume. */
+  readonly endBlock?: number;
+}
+
 /** Options of {@link SnapshotWriter}. */
 export interface SnapshotWriterOptions extends JobOptions {
   /** StartSnapshot's own parameters, verbatim. A ClientToken is made when none is given. */
@@ -73,6 +81,14 @@ export interface SnapshotWriterOptions extends JobOptions {
   readonly manifest?: string;
   /** Goes on with the upload of an existing `manifest`, and sends only what differs from it. Default false. */
   readonly resume?: boolean;
+  /**
+   * A snapshot that was started already (`startSnapshot`), of which this upload writes a part: its `range`. It is not
+   * completed then; `completeSnapshot` does that from the manifests of all parts. Needs `range` and `manifest`, and takes
+   * no `params` but VolumeSize.
+   */
+  readonly snapshotId?: string;
+  /** The blocks that are this part's to write, all of them: zeros behind the end of the source included. */
+  readonly range?: BlockRange;
   /** The manifest of `params.ParentSnapshotId`: only blocks that differ from the parent are sent. Needs `manifest`. */
   readonly base?: string;
 }
@@ -94,13 +110,6 @@ export interface ByteRange {
   readonly length?: number;
 }
 
-/** A run of blocks of a volume. Cut where the volume ends. */
-export interface BlockRange {
-  readonly firstBlock: number;
-  /** Default: to the end. */
-  readonly blockCount?: number;
-}
-
 /** Options of {@link SnapshotReader}. */
 export interface SnapshotReaderOptions<
   As extends 'blocks' | 'bytes' = 'blocks' | 'bytes',
@@ -111,7 +120,7 @@ export interface SnapshotReaderOptions<
    * 512 KiB that are the reader's no more.
    */
   readonly as?: As;
-  /** The part to read: bytes only with `as: 'bytes'`. Default: the whole volume. */
+  /** The part to read, cut where the volume ends: bytes only with `as: 'bytes'`. Default: the whole volume. */
   readonly range?: ByteRange | BlockRange;
   /**
    * Blocks that the snapshot does not hold, with `as: 'blocks'`: 'hole' (default, always right) hands each on as a block of
@@ -198,15 +207,43 @@ export interface CopyTarget extends Pick<
   readonly params?: Partial<StartSnapshotCommandInput>;
 }
 
+/** Options of {@link startSnapshot}. */
+export interface StartOptions extends Pick<JobOptions, 'client' | 'signal' | 'transport'> {
+  /** StartSnapshot's own parameters, verbatim. A ClientToken is made when none is given. */
+  readonly params: StartSnapshotCommandInput;
+}
+
+/** Options of {@link completeSnapshot}. */
+export interface CompleteOptions extends Pick<JobOptions, 'client' | 'signal' | 'transport'> {
+  readonly snapshotId: string;
+  /** The manifests of all parts, in any order. They must not be in use. */
+  readonly manifests: readonly string[];
+  /** As for an upload. */
+  readonly waitUntil?: 'accepted' | 'completed';
+}
+
+/** What completing a snapshot came to. */
+export interface CompleteResult extends Pick<
+  SnapshotResult,
+  'snapshotId' | 'volumeSizeGiB' | 'changedBlocksCount' | 'checksum' | 'retries' | 'elapsedMs'
+> {
+  readonly status: 'completed' | 'pending';
+  /** Manifests that it was made from. */
+  readonly partsCount: number;
+}
+
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
-  /** 'completed': readable. 'pending': accepted, and `waitUntil: 'accepted'` asked for no more. */
-  readonly status: 'completed' | 'pending';
+  /**
+   * 'completed': readable. 'pending': accepted, and `waitUntil: 'accepted'` asked for no more. 'sent': all blocks of a part
+   * are acknowledged, and the snapshot waits for the other parts.
+   */
+  readonly status: 'completed' | 'pending' | 'sent';
   readonly volumeSizeGiB: number;
-  /** Distinct blocks acknowledged: what CompleteSnapshot was told. */
+  /** Distinct blocks acknowledged: what CompleteSnapshot was told; of a part, its own. */
   readonly changedBlocksCount: number;
-  /** Base64 of the aggregate digest that CompleteSnapshot was told. */
+  /** Base64 of the aggregate digest that CompleteSnapshot was told; of a part, that of its own blocks. */
   readonly checksum: string;
   /** Bytes of the source, holes included; 0 when only the end of an earlier run was missing. */
   readonly bytesRead: number;

@@ -5,7 +5,7 @@ import { syncFolder } from './base/sync-folder.ts';
 import type { ChangedSince } from './changed-since.ts';
 import type { Engine } from './engine/engine.ts';
 import { KeptBlocks } from './kept-blocks.ts';
-import { lockOfAddon } from './lock-of-addon.ts';
+import { lockOfAddon } from './engine/lock-of-addon.ts';
 import type { ManifestFacts } from './manifest/manifest-facts.ts';
 import { Manifest, type ManifestOptions } from './manifest/manifest.ts';
 import { identifySource, type SourceIdentity } from './manifest/source-identity.ts';

@@ -23,10 +23,10 @@ import type { UploadRecords } from './pipeline/upload-records.ts';
 import { readBack } from './read-back.ts';
 import type { StartSnapshotAnswer } from './transport/transport.ts';
 import { endUpload } from './upload-ending.ts';
-import { UploadManifest, type UploadSource } from './upload-manifest.ts';
+import { UploadManifest, type UploadPart, type UploadSource } from './upload-manifest.ts';
 import { uploadProgress } from './upload-progress.ts';
 import { uploadResult } from './upload-result.ts';
-import { refuseOmissionIfEncrypted, startSnapshot } from './upload-start.ts';
+import { refuseOmissionIfEncrypted, startUpload } from './upload-start.ts';
 
 /** Chunks or blocks that the stream itself holds beside the budget. */
 const HIGH_WATER_MARK = 8;
@@ -112,6 +112,7 @@ export class SnapshotWriter extends Writable implements Job {
       hold: holdSlot,
       zeroBlock,
       blockCountMax: this.#blockCount,
+      range: this.#part?.range,
       put: async (block) => (await this.#started()).put(block),
       onFailure: (error) => void this.destroy(error),
       signal: this.#stop.signal,
@@ -249,6 +250,13 @@ export class SnapshotWriter extends Writable implements Job {
     return (await (await this.#openManifest())?.isWritten(blockIndex)) ?? false;
   }
 
+  get #part(): UploadPart | undefined {
+    const { snapshotId, range } = this.#options;
+    if (snapshotId === undefined || range === undefined) return undefined;
+    const { firstBlock = 0, endBlock = this.#blockCount } = range;
+    return { snapshotId, range: { firstBlock, endBlock } };
+  }
+
   get #blockCount(): number {
     return volumeBlockCount(this.#options.params.VolumeSize ?? 0);
   }
@@ -278,6 +286,7 @@ export class SnapshotWriter extends Writable implements Job {
       basePath: base,
       params,
       zeroBlocks,
+      part: this.#part,
       source: await this.identifySource(),
       onFailure: (error) => void this.destroy(error),
     });
@@ -288,9 +297,12 @@ export class SnapshotWriter extends Writable implements Job {
   async #start(): Promise<UploadPipeline> {
     const manifest = await this.#openManifest();
     const { transport } = this.#connection;
-    const { params } = this.#options;
-    const { signal } = this.#stop;
-    const snapshot = await startSnapshot({ params, manifest, transport, signal });
+    const snapshot = await startUpload({
+      options: this.#options,
+      manifest,
+      connection: this.#connection,
+      signal: this.#stop.signal,
+    });
     this.#snapshot = snapshot;
     this.emit('snapshot', snapshot);
     refuseOmissionIfEncrypted(snapshot, this.#options);
@@ -316,6 +328,18 @@ export class SnapshotWriter extends Writable implements Job {
     if (!(await this.isSealed())) await this.#sendLast();
     await this.#started();
     const request = { snapshotId: this.snapshotId ?? '', ...(await this.#records.summary()) };
+    const finished = (status: SnapshotResult['status']): SnapshotResult =>
+      uploadResult(request, {
+        volumeSizeGiB: params.VolumeSize ?? 0,
+        status,
+        bytesRead: this.#intake.bytesTaken,
+        progress: this.progress,
+      });
+    if (this.#part !== undefined) {
+      this.#mustBeWhole(this.#part, request.changedBlocksCount);
+      await this.#manifest?.advance('sent');
+      return finished('sent');
+    }
     const { signal } = this.#stop;
     const onState = async (state: CompletionState): Promise<void> => {
       if (state === 'accepted') this.#isAccepted = true;
@@ -326,12 +350,15 @@ export class SnapshotWriter extends Writable implements Job {
       await this.#manifest?.advance(state);
     };
     await completeSnapshot(request, { transport, clock, signal, waitUntil, onState });
-    return uploadResult(request, {
-      volumeSizeGiB: params.VolumeSize ?? 0,
-      waitUntil,
-      bytesRead: this.#intake.bytesTaken,
-      progress: this.progress,
-    });
+    return finished(waitUntil === 'completed' ? 'completed' : 'pending');
+  }
+
+  /** Whoever completes the snapshot relies on it that nothing of the range is missing. */
+  #mustBeWhole({ range }: UploadPart, writtenCount: number): void {
+    const missing = range.endBlock - range.firstBlock - writtenCount;
+    if (this.#options.zeroBlocks === 'omit' || missing === 0) return;
+    const message = `${missing} blocks of the range were not written`;
+    throw new SourceError('ERR_EBS_SOURCE_SIZE', message);
   }
 
   /** Reads the snapshot and compares it with what the service acknowledged. */
@@ -357,15 +384,18 @@ export class SnapshotWriter extends Writable implements Job {
   async #sendLast(): Promise<void> {
     await this.#intake.finish();
     const { form, bytesTaken } = this.#intake;
-    if (bytesTaken === 0 && (form === 'bytes' || !this.mayBeEmpty)) {
+    if (bytesTaken === 0 && this.#part === undefined && (form === 'bytes' || !this.mayBeEmpty)) {
       throw new SourceError('ERR_EBS_SOURCE_SIZE', 'the source is empty');
     }
     const pipeline = await this.#started();
+    const omitsZeroBlocks = this.#options.zeroBlocks === 'omit';
+    const { ParentSnapshotId } = this.#options.params;
     if (this.coversVolume) {
       await clearBehind(pipeline, {
-        firstBlock: this.#intake.blocksTaken,
-        endBlock: this.#blockCount,
-        hasParent: this.#options.params.ParentSnapshotId !== undefined,
+        firstBlock: (this.#part?.range.firstBlock ?? 0) + this.#intake.blocksTaken,
+        endBlock: this.#part?.range.endBlock ?? this.#blockCount,
+        // Whether a part's snapshot has a parent, nothing tells.
+        mayShowParent: this.#part === undefined ? ParentSnapshotId !== undefined : !omitsZeroBlocks,
         manifest: this.#manifest,
       });
     }

@@ -1,10 +1,8 @@
 import { SnapshotError } from './base/errors.ts';
 import type { Connection } from './connection.ts';
+import { limitedCall } from './limited-call.ts';
 import { isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
 import type { UploadManifest } from './upload-manifest.ts';
-
-/** Milliseconds that the deletion of an unfinished snapshot, or a last question, may take, repeats included. */
-const LAST_CALL_MS_MAX = 10_000;
 
 /** Failures after which there is no snapshot to go on with. */
 const FINAL_CODES: ReadonlySet<string | undefined> = new Set([
@@ -47,7 +45,7 @@ export async function endUpload(failure: Error | null, upload: EndedUpload): Pro
   if (told instanceof SnapshotError) told.snapshotId ??= snapshotId;
   if (told !== null && snapshotId !== undefined && mayDelete(told, upload)) {
     // The failure that led here is the one to report; it names the snapshot that may be left behind.
-    await lastCall(connection, (signal) =>
+    await limitedCall(connection.clock, (signal) =>
       transport.deleteSnapshot({ snapshotId }, { signal }),
     ).catch(() => undefined);
   }
@@ -65,7 +63,9 @@ async function explain(
   if (manifest === undefined || snapshotId === undefined) return failure;
   if (!isEndOfSnapshot(failure)) return failure;
   const describe = (): ReturnType<typeof transport.describeSnapshot> =>
-    lastCall(connection, (signal) => transport.describeSnapshot({ snapshotId }, { signal }));
+    limitedCall(connection.clock, (signal) =>
+      transport.describeSnapshot({ snapshotId }, { signal }),
+    );
   return tellFate(failure, { snapshotId, describe });
 }
 
@@ -88,23 +88,5 @@ async function closeManifest(failure: Error | null, { manifest }: EndedUpload): 
     await manifest.close();
   } catch {
     // What could not be written is sent again; a failure before this one is the one to tell, and a result stays true.
-  }
-}
-
-/** Makes one more call for a limited time: whoever has stopped the upload waits for it to close. */
-async function lastCall<Result>(
-  { clock }: Connection,
-  call: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const calling = new AbortController();
-  const limit = new AbortController();
-  clock.sleep(LAST_CALL_MS_MAX, limit.signal).then(
-    () => calling.abort(),
-    () => undefined,
-  );
-  try {
-    return await call(calling.signal);
-  } finally {
-    limit.abort();
   }
 }

@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { CompletionError, ManifestError } from './base/errors.ts';
 import type { Block } from './engine/engine.ts';
-import { lockOfAddon } from './lock-of-addon.ts';
+import { lockOfAddon } from './engine/lock-of-addon.ts';
 import {
   MANIFEST_STATES,
+  type BlockRange,
   type ManifestFacts,
   type ManifestState,
 } from './manifest/manifest-facts.ts';
@@ -24,6 +25,12 @@ export interface UploadSource {
   readonly endBlock: number;
 }
 
+/** A part of a snapshot that several uploads make. */
+export interface UploadPart {
+  readonly snapshotId: string;
+  readonly range: BlockRange;
+}
+
 /** What an upload with a manifest is about to do. */
 export interface UploadPlan {
   readonly path: string;
@@ -33,6 +40,8 @@ export interface UploadPlan {
   readonly basePath: string | undefined;
   readonly params: StartSnapshotCommandInput;
   readonly zeroBlocks: 'write' | 'omit';
+  /** Of a part: the snapshot that another has started, and the blocks that are this one's to write. */
+  readonly part: UploadPart | undefined;
   /** Undefined for a stream, which cannot be told from another. */
   readonly source: UploadSource | undefined;
   /** Told when records cannot be written any more. */
@@ -100,6 +109,7 @@ export class UploadManifest implements UploadRecords {
 
   /** Notes StartSnapshot's answer, from this run or an earlier one. */
   async started(answer: StartSnapshotAnswer): Promise<void> {
+    this.#mayBeStarted = true;
     const { zeroBlocks, base, state } = this.#manifest.facts;
     const absentIsZero = !answer.KmsKeyArn && base?.absentIsZero === true;
     this.#policy = {
@@ -191,13 +201,14 @@ export class UploadManifest implements UploadRecords {
 }
 
 function openManifest(plan: UploadPlan): Promise<Manifest> {
-  const { path, isResume, zeroBlocks, source, onFailure } = plan;
+  const { path, isResume, zeroBlocks, part, source, onFailure } = plan;
   const facts: ManifestFacts = {
     state: 'planned',
     volumeSizeGiB: plan.params.VolumeSize ?? 0,
     clientToken: plan.params.ClientToken ?? randomUUID(),
     parameters: parametersOf(plan.params),
     zeroBlocks,
+    ...part,
     ...(source === undefined ? {} : { source: source.identity, readEndBlock: source.endBlock }),
   };
   const options = { tryLock: lockOfAddon(), onFailure };
@@ -215,7 +226,8 @@ function parametersOf({
   return JSON.parse(JSON.stringify(rest)) as Record<string, unknown>;
 }
 
-function checkResumed(manifest: Manifest, { params, zeroBlocks, source }: UploadPlan): void {
+function checkResumed(manifest: Manifest, plan: UploadPlan): void {
+  const { params, zeroBlocks, part, source } = plan;
   const { ClientToken, VolumeSize = 0 } = params;
   if (manifest.facts.target !== undefined) {
     const { path } = manifest;
@@ -226,10 +238,15 @@ function checkResumed(manifest: Manifest, { params, zeroBlocks, source }: Upload
     volumeSizeGiB: VolumeSize,
     parameters: parametersOf(params),
     zeroBlocks,
+    ...part,
     ...(ClientToken === undefined ? {} : { clientToken: ClientToken }),
     ...(source === undefined ? {} : { source: source.identity }),
   });
-  const { state, snapshotId } = manifest.facts;
+  const { state, snapshotId, range } = manifest.facts;
+  if (range !== undefined && part === undefined) {
+    const message = `"${manifest.path}" belongs to a part: give its range and snapshot again`;
+    throw new ManifestError('ERR_EBS_MANIFEST_MISMATCH', message, { path: manifest.path });
+  }
   if (state !== 'failed') return;
   throw new CompletionError(
     'ERR_EBS_SNAPSHOT_FAILED',
@@ -252,13 +269,20 @@ async function inheritFrom(
   }
   await using base = await Manifest.open(basePath);
   base.mustBelongTo({ snapshotId: params.ParentSnapshotId ?? '' });
+  if (base.facts.range !== undefined) {
+    const message = `"${base.path}" is the manifest of a part, and cannot be a base`;
+    throw new ManifestError('ERR_EBS_MANIFEST_MISMATCH', message, { path: base.path });
+  }
   if (isInherited === true && manifestId === base.id) return;
   await manifest.inherit(base);
 }
 
 /** Whether only the end is missing. A page that was damaged since takes the upload back to where blocks are sent. */
 async function isAllSent(manifest: Manifest): Promise<boolean> {
-  if (!SEALED_STATES.has(manifest.facts.state)) return false;
+  const { state } = manifest.facts;
+  // A part is read once more: its source may have changed, and the snapshot is still open.
+  if (state === 'sent') await manifest.update({ state: 'started' });
+  if (!SEALED_STATES.has(state)) return false;
   const { doubtfulBlocksCount } = await manifest.summary();
   if (doubtfulBlocksCount > 0) await manifest.update({ state: 'started' });
   return doubtfulBlocksCount === 0;

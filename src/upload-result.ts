@@ -6,21 +6,21 @@ import type { CompleteSnapshotRequest } from './transport/transport.ts';
 /** What an upload has done, when all of it is done. */
 export interface FinishedUpload {
   readonly volumeSizeGiB: number;
-  readonly waitUntil: 'accepted' | 'completed';
+  readonly status: SnapshotResult['status'];
   readonly bytesRead: number;
   /** The last of it. */
   readonly progress: Progress;
 }
 
-/** Tells what an upload came to: `request` is what CompleteSnapshot was told. */
+/** Tells what an upload came to: `request` is what CompleteSnapshot was told, or will be of a part. */
 export function uploadResult(
   { snapshotId, changedBlocksCount, aggregateDigest }: CompleteSnapshotRequest,
-  { volumeSizeGiB, waitUntil, bytesRead, progress }: FinishedUpload,
+  { volumeSizeGiB, status, bytesRead, progress }: FinishedUpload,
 ): SnapshotResult {
   const { bytesTransferred, zeroBlocks, omittedBlocks, unchangedBlocks } = progress;
   return {
     snapshotId,
-    status: waitUntil === 'completed' ? 'completed' : 'pending',
+    status,
     volumeSizeGiB,
     changedBlocksCount,
     checksum: toBase64(aggregateDigest),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { adoptSnapshot } from './adopt-snapshot.ts';
 import { ServiceError, SnapshotError } from './base/errors.ts';
 import type { Connection } from './connection.ts';
 import type { SnapshotWriterOptions } from './options.ts';
@@ -6,21 +7,27 @@ import type { StartSnapshotAnswer } from './transport/transport.ts';
 import type { UploadManifest } from './upload-manifest.ts';
 
 /** What starting an upload's snapshot needs. */
-export interface StartOptions {
-  readonly params: SnapshotWriterOptions['params'];
+export interface UploadStart {
+  readonly options: SnapshotWriterOptions;
   /** Undefined when there is none; it knows of a snapshot that an earlier run has started. */
   readonly manifest: UploadManifest | undefined;
-  readonly transport: Connection['transport'];
+  readonly connection: Connection;
   readonly signal: AbortSignal;
 }
 
-/** Starts the snapshot, or finds the one that an earlier run has started. */
-export async function startSnapshot(options: StartOptions): Promise<StartSnapshotAnswer> {
-  const { params, manifest, transport, signal } = options;
+/** Starts the snapshot, or finds the one that an earlier run, or of a part another, has started. */
+export async function startUpload(start: UploadStart): Promise<StartSnapshotAnswer> {
+  const { options, manifest, connection, signal } = start;
+  const { params, snapshotId, zeroBlocks = 'write' } = options;
+  const { transport } = connection;
   const known = manifest?.answer;
   if (known !== undefined) {
     transport.expectVisibilityLag(Date.now() - (known.StartTime?.getTime() ?? 0));
     return known;
+  }
+  if (snapshotId !== undefined) {
+    const volumeSizeGiB = params.VolumeSize ?? 0;
+    return adoptSnapshot({ snapshotId, volumeSizeGiB, zeroBlocks, connection, signal });
   }
   // Without a token a lost answer would leave a pending snapshot behind for each attempt.
   const request = manifest?.startRequest ?? {

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { BlockReader } from './block-reader.ts';
 import { GIB, VOLUME_SIZE_GIB_MAX } from './base/constants.ts';
 import { SourceError } from './base/errors.ts';
-import { blockCountCeil, volumeSizeGiBCeil } from './base/units.ts';
+import { blockCountCeil, blockOffset, volumeBlockCount, volumeSizeGiBCeil } from './base/units.ts';
 import type { Block } from './engine/engine.ts';
 import type { UploadEvents } from './events.ts';
 import type { Job } from './job.ts';
@@ -26,21 +26,32 @@ export async function uploadSnapshot(options: UploadOptions): Promise<SnapshotRe
 }
 
 async function uploadDisk(path: string, options: UploadOptions): Promise<SnapshotResult> {
-  const { engine, maxInFlightBytes, signal } = options;
+  const { engine, maxInFlightBytes, signal, range } = options;
+  const { firstBlock = 0, endBlock = Infinity } = range ?? {};
   const reader = new BlockReader(path, {
     ...(engine === undefined ? {} : { engine }),
     ...(maxInFlightBytes === undefined ? {} : { maxBufferBytes: maxInFlightBytes }),
     ...(signal === undefined ? {} : { signal }),
+    firstBlock,
+    blockCount: endBlock - firstBlock,
   });
   try {
     const { sizeBytes } = await reader.open();
     const volumeSizeGiB = options.params?.VolumeSize ?? volumeSizeGiBCeil(sizeBytes);
     checkSize(path, sizeBytes, volumeSizeGiB);
-    const writer = new DiskWriter(writerOptions(options, volumeSizeGiB, sizeBytes), path);
+    const end = Math.min(endBlock, volumeBlockCount(volumeSizeGiB));
+    const bytesTotal = range === undefined ? sizeBytes : blockOffset(end - firstBlock);
+    const writer = new DiskWriter(writerOptions(options, volumeSizeGiB, bytesTotal), {
+      path,
+      sizeBytes,
+      endBlock: Math.min(end, blockCountCeil(sizeBytes)),
+    });
     listen(options, writer);
     tellStart(options, writer, jobOf(writer, reader));
     const result = await finished(writer.blocksOf(reader), writer);
-    return result.bytesRead === 0 ? result : { ...result, bytesRead: sizeBytes };
+    return result.bytesRead === 0 || range !== undefined
+      ? result
+      : { ...result, bytesRead: sizeBytes };
   } finally {
     reader.destroy();
   }
@@ -72,15 +83,20 @@ async function finished(
   return writer.done();
 }
 
+/** A file or device, and where what is read of it ends. */
+interface Disk {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly endBlock: number;
+}
+
 /** A writer of a file or device, which is known, and stands for the whole volume. */
 class DiskWriter extends SnapshotWriter {
-  readonly #path: string;
-  readonly #sizeBytes: number;
+  readonly #disk: Disk;
 
-  constructor(options: SnapshotWriterOptions, path: string) {
+  constructor(options: SnapshotWriterOptions, disk: Disk) {
     super(options);
-    this.#path = path;
-    this.#sizeBytes = options.sourceSizeBytes ?? 0;
+    this.#disk = disk;
   }
 
   protected override get coversVolume(): boolean {
@@ -88,8 +104,8 @@ class DiskWriter extends SnapshotWriter {
   }
 
   protected override async identifySource(): Promise<UploadSource> {
-    const identity = await identifySource(this.#path, this.#sizeBytes);
-    return { identity, endBlock: blockCountCeil(this.#sizeBytes) };
+    const { path, sizeBytes, endBlock } = this.#disk;
+    return { identity: await identifySource(path, sizeBytes), endBlock };
   }
 
   /** What of the disk has to be read: nothing when an earlier run has sent it all. */

@@ -11,7 +11,7 @@ export interface VolumeSpan {
 
 /** The block that a range begins in. */
 export function firstBlockOf(range: ByteRange | BlockRange = { offset: 0 }): number {
-  return 'offset' in range ? Math.floor(range.offset / BLOCK_SIZE) : range.firstBlock;
+  return 'offset' in range ? Math.floor(range.offset / BLOCK_SIZE) : (range.firstBlock ?? 0);
 }
 
 /** Cuts a range where the volume ends; one that begins behind it is empty. */
@@ -41,6 +41,6 @@ export function bytesWithin(
 
 function inBytes(range: ByteRange | BlockRange): Required<ByteRange> {
   if ('offset' in range) return { offset: range.offset, length: range.length ?? Infinity };
-  const { firstBlock, blockCount = Infinity } = range;
-  return { offset: blockOffset(firstBlock), length: blockOffset(blockCount) };
+  const { firstBlock = 0, endBlock = Infinity } = range;
+  return { offset: blockOffset(firstBlock), length: blockOffset(endBlock - firstBlock) };
 }

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   ERR_EBS_SNAPSHOT_EXPIRED: 'The service gave the snapshot up for want of blocks.',
   ERR_EBS_SNAPSHOT_SEALED: 'The snapshot was completed by another.',
   ERR_EBS_DIFFERENT: 'The snapshot does not read back as it was sent.',
+  ERR_EBS_VOLUME_MISMATCH: 'The snapshot is of another volume size.',
   ERR_EBS_UNCONFIRMED: 'The service accepted the snapshot but it could not be confirmed.',
   ERR_EBS_OMIT_REFUSED: 'Zero blocks cannot be omitted from an encrypted snapshot.',
   ERR_EBS_MANIFEST_OPEN: 'The manifest could not be opened.',
@@ -30,6 +31,8 @@ export const ERROR_CODES = {
   ERR_EBS_MANIFEST_DAMAGED: "Both copies of the manifest's header are damaged.",
   ERR_EBS_MANIFEST_MISMATCH: 'The manifest belongs to something else.',
   ERR_EBS_MANIFEST_DOUBTFUL: 'Blocks must be sent again, and the source did not bring them.',
+  ERR_EBS_PARTS_INCOMPLETE: 'The parts do not yet make the whole snapshot.',
+  ERR_EBS_PARTS_CONFLICT: 'Two parts sent different bytes for one block.',
   ERR_EBS_MANIFEST_IO: 'Reading or writing the manifest failed.',
   ERR_EBS_ENGINE: 'The native engine could not be loaded.',
 } as const;

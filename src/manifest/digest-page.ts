@@ -37,7 +37,6 @@ const DIGESTS_AT = 64;
 
 /** Four states of `written` in one byte. */
 const FOUR_WRITTEN = 0b10_10_10_10;
-const FOUR_DOUBTFUL = 0b11_11_11_11;
 
 /**
  * One digest page, over the bytes that are in the file:
@@ -88,12 +87,10 @@ export class DigestPage {
     else this.bytes.set(digest, digestAt);
   }
 
-  /** Makes all records doubtful, as of a page that was lost. */
-  setAllDoubtful(): void {
+  /** Makes the records from `firstRow` to before `endRow` doubtful and all others absent, as of a page that was lost. */
+  setDoubtful({ firstRow, endRow }: { readonly firstRow: number; readonly endRow: number }): void {
     this.bytes.fill(0);
-    this.bytes.fill(FOUR_DOUBTFUL, STATES_AT, STATES_AT + STATES_SIZE);
-    // Of the last byte, two rows are no records.
-    this.bytes[STATES_AT + STATES_SIZE - 1] = FOUR_DOUBTFUL & 0b1111;
+    for (let row = firstRow; row < endRow; row += 1) this.set(row, DOUBTFUL);
   }
 
   /** Whether all records are written, and the digests may be taken in one piece. */

@@ -3,12 +3,13 @@ import { isSourceIdentity, type SourceIdentity } from './source-identity.ts';
 
 /**
  * How far the snapshot is. `planned`: StartSnapshot may have been called with the client token, its answer is not known.
- * `started`: the snapshot's id is known. `completing`: CompleteSnapshot may have been called. `accepted`: it was
+ * `started`: the snapshot's id is known. `sent`: all blocks of a part are acknowledged. `completing`: CompleteSnapshot may have been called. `accepted`: it was
  * accepted. `completed`: the snapshot can be read. `failed`: the service gave the snapshot up.
  */
 export const MANIFEST_STATES = [
   'planned',
   'started',
+  'sent',
   'completing',
   'accepted',
   'completed',
@@ -17,6 +18,12 @@ export const MANIFEST_STATES = [
 
 /** One of {@link MANIFEST_STATES}. */
 export type ManifestState = (typeof MANIFEST_STATES)[number];
+
+/** Blocks firstBlock ≤ index < endBlock. */
+export interface BlockRange {
+  readonly firstBlock: number;
+  readonly endBlock: number;
+}
 
 /** The manifest whose digests a new one has inherited. */
 export interface BaseIdentity {
@@ -40,7 +47,7 @@ export interface ManifestFacts {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Whether zero blocks are written or left out; the same must go on after a crash. */
   readonly zeroBlocks: 'write' | 'omit';
-  /** From `started` on. */
+  /** From `started` on; of a part from the beginning. */
   readonly snapshotId?: string;
   /** StartSnapshot's answer, its time as ISO 8601 text; from `started` on. */
   readonly answer?: Readonly<Record<string, unknown>>;
@@ -50,8 +57,8 @@ export interface ManifestFacts {
   readonly source?: SourceIdentity;
   /** Of a restore: the file or device that the snapshot is written to. */
   readonly target?: SourceIdentity;
-  /** Only blocks first ≤ index < end are this manifest's to write: several processes make one snapshot. */
-  readonly range?: { readonly firstBlock: number; readonly endBlock: number };
+  /** Only these blocks are this manifest's to write: several processes make one snapshot. */
+  readonly range?: BlockRange;
   readonly base?: BaseIdentity;
 }
 
@@ -73,7 +80,7 @@ export function factsFault(facts: unknown): string | undefined {
   return undefined;
 }
 
-function isRange({ firstBlock, endBlock }: Partial<NonNullable<ManifestFacts['range']>>): boolean {
+function isRange({ firstBlock, endBlock }: Partial<BlockRange>): boolean {
   const max = Number.MAX_SAFE_INTEGER;
   return isWholeNumber(firstBlock, 0, max) && isWholeNumber(endBlock, firstBlock ?? 0, max);
 }

@@ -17,6 +17,7 @@ import type { PageContext } from './page-reader.ts';
 import { scanSegments } from './page-scan.ts';
 import { RecordRun, type BlockRecord } from './record-run.ts';
 import { RecordWriter } from './record-writer.ts';
+import { summarizeParts, type PartsSummary } from './summarize-parts.ts';
 import { summarize, type ManifestSummary } from './summarize.ts';
 
 /** How a manifest is opened. */
@@ -65,6 +66,7 @@ export class Manifest {
       manifestId: header.manifestId,
       blockCount: this.blockCount,
       pageCount: pageCountOf(volumeSizeGiB),
+      range: header.facts.range ?? { firstBlock: 0, endBlock: this.blockCount },
       trustedPages: header.trustedPages,
     };
     this.#writer = new RecordWriter(this.#context, this.#cache, onFailure);
@@ -110,6 +112,12 @@ export class Manifest {
     return new Manifest(await openForReading(path), {});
   }
 
+  /** As {@link summary}, of the snapshot that parts of one volume size make together, in one pass over all of them. */
+  static async summaryOfParts(parts: readonly Manifest[]): Promise<PartsSummary> {
+    for (const part of parts) await part.#flushIfWritable();
+    return summarizeParts(parts.map((part) => part.#context));
+  }
+
   /** What the header tells of the snapshot. */
   get facts(): ManifestFacts {
     return this.#header.facts;
@@ -132,7 +140,8 @@ export class Manifest {
    * @param digest - 32 bytes, copied.
    */
   record(blockIndex: number, digest: Uint8Array): void {
-    this.#checkWritable(blockIndex);
+    this.#checkWritable();
+    this.#checkInRange(blockIndex);
     if (digest.byteLength !== DIGEST_SIZE) throw new RangeError('a digest has 32 bytes');
     this.#writer.set(blockIndex, WRITTEN, digest);
   }
@@ -144,14 +153,16 @@ export class Manifest {
    * base or when zero blocks are left out. Many calls share one sync.
    */
   async doubt(blockIndex: number): Promise<void> {
-    this.#checkWritable(blockIndex);
+    this.#checkWritable();
+    this.#checkInRange(blockIndex);
     this.#writer.set(blockIndex, DOUBTFUL);
     await this.#writer.sync();
   }
 
   /** Takes back what is known of a block, as if it had never been recorded; otherwise as {@link record}. */
   forget(blockIndex: number): void {
-    this.#checkWritable(blockIndex);
+    this.#checkWritable();
+    this.#checkInRange(blockIndex);
     this.#writer.set(blockIndex, ABSENT);
   }
 
@@ -280,10 +291,17 @@ export class Manifest {
     if (this.#isWritable) await this.#writer.flush();
   }
 
-  #checkWritable(blockIndex = 0): void {
+  #checkWritable(): void {
     if (!this.#isWritable) throw new TypeError('the manifest was opened to be read');
     if (this.#isClosed) throw new TypeError('the manifest is closed');
+  }
+
+  /** A part may know nothing of what is not its own. */
+  #checkInRange(blockIndex: number): void {
     this.#checkRange(blockIndex, 1);
+    const { firstBlock, endBlock } = this.#context.range;
+    if (blockIndex >= firstBlock && blockIndex < endBlock) return;
+    throw new RangeError(`block ${blockIndex} is not one of ${firstBlock} to ${endBlock - 1}`);
   }
 
   #checkRange(firstBlock: number, blockCount: number): void {

@@ -1,5 +1,6 @@
 import { DigestPage } from './digest-page.ts';
-import { PAGE_SIZE, pageOffset } from './layout.ts';
+import { PAGE_RECORDS, PAGE_SIZE, pageOffset } from './layout.ts';
+import type { BlockRange } from './manifest-facts.ts';
 import type { ManifestFile } from './manifest-file.ts';
 import type { SegmentMap } from './segment-map.ts';
 
@@ -9,6 +10,8 @@ export interface PageContext {
   readonly manifestId: Buffer;
   readonly blockCount: number;
   readonly pageCount: number;
+  /** The blocks that the manifest may have records of. */
+  readonly range: BlockRange;
   /** Header.trustedPages. */
   readonly trustedPages: number;
   readonly segments: SegmentMap;
@@ -19,17 +22,21 @@ export type PageVerdict = 'whole' | 'blank' | 'damaged';
 
 /**
  * Judges the page that was read from a place, and makes of its records what may be believed: all doubtful where it was
- * torn, bent or cut off, so that damage costs only its blocks.
+ * torn, bent or cut off, so that damage costs only its blocks. Those outside a part's range are another's, and not in doubt.
  */
 export function judgePage(
   page: DigestPage,
   pageNumber: number,
-  { manifestId, trustedPages }: PageContext,
+  { manifestId, trustedPages, range }: PageContext,
 ): PageVerdict {
   const isBlank = page.isBlank;
   if (isBlank && pageNumber < trustedPages) return 'blank';
   if (!isBlank && page.isWhole({ manifestId, pageNumber })) return 'whole';
-  page.setAllDoubtful();
+  const firstBlock = pageNumber * PAGE_RECORDS;
+  page.setDoubtful({
+    firstRow: Math.max(0, range.firstBlock - firstBlock),
+    endRow: Math.min(PAGE_RECORDS, range.endBlock - firstBlock),
+  });
   return 'damaged';
 }
 

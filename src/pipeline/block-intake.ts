@@ -28,6 +28,8 @@ export interface BlockIntakeOptions {
   readonly zeroBlock: (index: number, kind: 'zero' | 'hole') => Block;
   /** Blocks in the volume. */
   readonly blockCountMax: number;
+  /** The only blocks that may be written, for a part. */
+  readonly range: { readonly firstBlock: number; readonly endBlock: number } | undefined;
   /** Takes the blocks one by one, and resolves when there is room for the next. */
   readonly put: (block: Block) => Promise<void>;
   /** Told once when hashing or `put` failed. */
@@ -83,6 +85,7 @@ export class BlockIntake {
    * @throws {SourceError} ERR_EBS_SOURCE_SIZE past the end of the volume.
    */
   async takeBytes(chunk: Uint8Array): Promise<void> {
+    if (this.#options.range !== undefined) throw new TypeError('a part is written by blocks');
     this.#take('bytes');
     const { assembler, signal } = this.#options;
     for await (const lease of assembler.push(chunk, signal)) {
@@ -124,7 +127,10 @@ export class BlockIntake {
   }
 
   #checkIndex(index: number): void {
-    const { blockCountMax } = this.#options;
+    const { blockCountMax, range } = this.#options;
+    if (range !== undefined && (index < range.firstBlock || index >= range.endBlock)) {
+      throw new RangeError(`block ${index} is not within the range of this part`);
+    }
     if (index < blockCountMax) return;
     const volumeBytes = blockCountMax * BLOCK_SIZE;
     throw new SourceError(

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { CompletionError, SnapshotError } from '../base/errors.ts';
-import type { CompleteSnapshotRequest, Transport } from '../transport/transport.ts';
+import type { CompleteSnapshotRequest, SnapshotStatus, Transport } from '../transport/transport.ts';
 import type { RetryingTransport } from './retrying.ts';
 
 const POLL_DELAY_MIN_MS = 100;
@@ -21,6 +21,8 @@ export interface CompleteOptions extends CompletionOptions {
   readonly waitUntil: 'accepted' | 'completed';
   /** Waited for before the next step is taken. */
   readonly onState: (state: CompletionState) => Promise<void>;
+  /** Told the first answer to CompleteSnapshot; what it throws ends the completing. */
+  readonly onStatus?: (status: SnapshotStatus) => void;
 }
 
 /**
@@ -31,10 +33,11 @@ export async function completeSnapshot(
   request: CompleteSnapshotRequest,
   options: CompleteOptions,
 ): Promise<void> {
-  const { transport, signal, waitUntil, onState } = options;
+  const { transport, signal, waitUntil, onState, onStatus } = options;
   await onState('completing');
   const status = await transport.completeSnapshot(request, { signal });
   if (status === 'error') throw failedError(request);
+  onStatus?.(status);
   await onState('accepted');
   if (waitUntil === 'accepted') return;
   await waitUntilReadable(request, options);

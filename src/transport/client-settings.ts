@@ -29,9 +29,7 @@ export interface ClientSettings {
  */
 export async function resolveSettings({ config }: EBSClient): Promise<ClientSettings> {
   const region = await config.region();
-  // No member of any operation bears on the endpoint, so one operation stands for all.
-  const { getEndpointFromInstructions } = endpoints;
-  const { url } = await getEndpointFromInstructions({}, clientEbs.PutSnapshotBlockCommand, config);
+  const url = await endpointOf(config);
   const target = targetOf(url);
   const isFixed = await (
     config as { disableClockSkewCorrection?: () => Promise<boolean> }
@@ -50,6 +48,14 @@ export async function resolveSettings({ config }: EBSClient): Promise<ClientSett
     clock: new ClockSkew(config, { isCorrected: isFixed !== true }),
     userAgent: await userAgentOf(config),
   };
+}
+
+/** The endpoint that a client talks to, as the SDK resolves it. */
+export async function endpointOf(config: EBSClient['config']): Promise<URL> {
+  // No member of any operation bears on the endpoint, so one operation stands for all.
+  const { getEndpointFromInstructions } = endpoints;
+  const { url } = await getEndpointFromInstructions({}, clientEbs.PutSnapshotBlockCommand, config);
+  return url;
 }
 
 /** Socket and TLS settings of the agent that the client would have used: a CA, a client certificate, a look-up. */

@@ -44,7 +44,16 @@ export function readDescription(document: unknown, snapshotId: string): Snapshot
   if (item?.snapshotId !== snapshotId || item.status === undefined) {
     throw new TransportError(`DescribeSnapshots did not tell of ${snapshotId}`, { snapshotId });
   }
-  return { status: item.status, statusMessage: item.statusMessage ?? '' };
+  const { status, statusMessage = '', volumeSize, encrypted, startTime } = item;
+  const { fullSnapshotSizeInBytes: fullSize } = item;
+  return {
+    status,
+    statusMessage,
+    volumeSizeGiB: volumeSize === undefined ? undefined : Number(volumeSize),
+    isEncrypted: encrypted === undefined ? undefined : encrypted === 'true',
+    startTime: startTime === undefined ? undefined : new Date(startTime),
+    fullSizeBytes: fullSize === undefined ? undefined : Number(fullSize),
+  };
 }
 
 /**
@@ -121,6 +130,10 @@ interface SnapshotSet {
     readonly snapshotId?: string;
     readonly status?: SnapshotStatus;
     readonly statusMessage?: string;
+    readonly volumeSize?: string;
+    readonly encrypted?: string;
+    readonly startTime?: string;
+    readonly fullSnapshotSizeInBytes?: string;
   };
 }
 

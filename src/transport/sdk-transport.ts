@@ -11,6 +11,7 @@ import { BLOCK_SIZE, LIST_RESULTS_MAX } from '../base/constants.ts';
 import { toBase64, toHex } from '../base/digest.ts';
 import { abortError, TransportError } from '../base/errors.ts';
 import { clientEbs } from './aws-sdk.ts';
+import { endpointOf } from './client-settings.ts';
 import { statusOf, toTypedError, type CallFacts, type SdkFailure } from './call-failure.ts';
 import { CredentialRenewal } from './credential-renewal.ts';
 import { isCredentialExpiry } from './error-answer.ts';
@@ -238,14 +239,11 @@ export class SdkTransport implements Transport {
 
   async #askEc2(facts: CallFacts, request: WireRequest, options: CallOptions): Promise<unknown> {
     const { signal } = options;
-    const endpoint = this.#endpoint;
-    if (endpoint === undefined) {
-      throw new TransportError(
-        `${facts.operation} needs an endpoint that an EBS call has used before`,
-      );
-    }
     const { config } = this.#client;
-    return this.#call(facts, options, () => sendEc2Query({ config, endpoint, request, signal }));
+    return this.#call(facts, options, async () => {
+      const endpoint = (this.#endpoint ??= addressOf(await endpointOf(config)));
+      return sendEc2Query({ config, endpoint, request, signal });
+    });
   }
 
   #call<T>(
@@ -325,4 +323,8 @@ export class SdkTransport implements Transport {
       { name: 'observerMiddleware', step: 'deserialize', priority: 'low' },
     );
   }
+}
+
+function addressOf({ protocol, hostname, port }: URL): Endpoint {
+  return { protocol, hostname, ...(port === '' ? {} : { port: Number(port) }) };
 }

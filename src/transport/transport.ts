@@ -30,6 +30,12 @@ export interface SnapshotDescription {
   readonly status: SnapshotStatus;
   /** Why it is in error, in EC2's words; empty otherwise. */
   readonly statusMessage: string;
+  /** Undefined, as all below, where the answer does not tell. */
+  readonly volumeSizeGiB: number | undefined;
+  readonly isEncrypted: boolean | undefined;
+  readonly startTime: Date | undefined;
+  /** Bytes of all its blocks, the parent's included; of a completed snapshot alone. */
+  readonly fullSizeBytes: number | undefined;
 }
 
 /** Where a listing starts: at a block, or where the page before ended. */

@@ -93,6 +93,10 @@ export function describeTransport(name: string, make: (client: EBSClient) => Tra
       await expect(transport.describeSnapshot({ snapshotId })).resolves.toEqual({
         status: 'completed',
         statusMessage: '',
+        volumeSizeGiB: 1,
+        isEncrypted: false,
+        startTime: expect.any(Date) as Date,
+        fullSizeBytes: 2 * BLOCK_SIZE,
       });
       await transport.deleteSnapshot({ snapshotId });
       await expect(transport.describeSnapshot({ snapshotId })).rejects.toMatchObject({

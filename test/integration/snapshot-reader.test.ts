@@ -120,18 +120,17 @@ describe('SnapshotReader of bytes', () => {
     { offset: 5, length: 0 },
     { offset: GIB - BLOCK_SIZE - 5 },
     { firstBlock: BLOCKS_PER_GIB - 1 },
-    { firstBlock: BLOCKS_PER_GIB - 2, blockCount: 9 },
-    { firstBlock: 1, blockCount: 0 },
+    { firstBlock: BLOCKS_PER_GIB - 2, endBlock: BLOCKS_PER_GIB + 7 },
+    { firstBlock: 1, endBlock: 1 },
+    { endBlock: 2 },
   ])('reads the range %o', async (range) => {
     const service = await startLocalService();
     const snapshotId = await storeSnapshot(service.client, FEW);
-    const start = 'offset' in range ? range.offset : range.firstBlock * BLOCK_SIZE;
-    const size =
-      'offset' in range ? range.length : range.blockCount && range.blockCount * BLOCK_SIZE;
-    const end = Math.min(
-      GIB,
-      start + (size ?? (range as { blockCount?: number }).blockCount ?? Infinity),
-    );
+    const [start, endOfRange] =
+      'offset' in range
+        ? [range.offset, range.offset + (range.length ?? Infinity)]
+        : [(range.firstBlock ?? 0) * BLOCK_SIZE, (range.endBlock ?? Infinity) * BLOCK_SIZE];
+    const end = Math.min(GIB, endOfRange);
     const progress: Progress[] = [];
     const reader = read(service, { snapshotId, as: 'bytes', range });
     reader.on('progress', (event) => progress.push(event));
@@ -151,7 +150,7 @@ describe('SnapshotReader of bytes', () => {
   it('is a web stream too', async () => {
     const service = await startLocalService();
     const snapshotId = await storeSnapshot(service.client, FEW);
-    const range = { firstBlock: 0, blockCount: 3 };
+    const range = { endBlock: 3 };
     const web = SnapshotReader.toWeb(read(service, { snapshotId, as: 'bytes', range }));
     const sizes: number[] = [];
     for await (const chunk of web) sizes.push((chunk as Uint8Array).length);
@@ -161,7 +160,7 @@ describe('SnapshotReader of bytes', () => {
   it('gives bytes that are the taker’s own', async () => {
     const service = await startLocalService();
     const snapshotId = await storeSnapshot(service.client, FEW);
-    const range = { firstBlock: 0, blockCount: 6 };
+    const range = { endBlock: 6 };
     for (let round = 0; round < 2; round += 1) {
       const bytes = await read(service, { snapshotId, as: 'bytes', range }).toArray();
       expect(bytes.map((chunk: Buffer) => chunk[9])).toEqual([1, 0, 5, 0, 0, 0]);

@@ -59,7 +59,12 @@ it('loses what was not synced, and never what was doubted', async () => {
 
 async function contextOf(file: RecordingFile): Promise<PageContext> {
   const segments = await SegmentMap.read(file, MANIFEST_ID);
-  const places = { blockCount: BLOCKS, pageCount: PAGES, trustedPages: PAGES };
+  const places = {
+    blockCount: BLOCKS,
+    pageCount: PAGES,
+    trustedPages: PAGES,
+    range: { firstBlock: 0, endBlock: BLOCKS },
+  };
   return { file, manifestId: MANIFEST_ID, segments, ...places };
 }
 

@@ -76,9 +76,9 @@ const BLOCK_RANGE: Record<string, Check> = {
 };
 
 const CALL: Record<string, Check> = {
-  client: JOB.client as Check,
-  signal: JOB.signal as Check,
-  transport: JOB.transport as Check,
+  client: JOB.client!,
+  signal: JOB.signal!,
+  transport: JOB.transport!,
 };
 
 const RESTORE: Record<string, Check> = {

@@ -1,6 +1,16 @@
 /** How the text of a flag becomes a value; see parse-value.ts. */
 export type FlagKind =
-  'switch' | 'text' | 'number' | 'size' | 'rate' | 'tag' | 'url' | 'port' | 'json';
+  | 'switch'
+  | 'text'
+  | 'number'
+  | 'size'
+  | 'rate'
+  | 'tag'
+  | 'url'
+  | 'port'
+  | 'json'
+  | 'range'
+  | 'files';
 
 /** One flag, as `--help`, the parser, docs/cli.md and the error messages all know it. */
 export interface Flag {
@@ -94,8 +104,8 @@ const CAPS = [
   },
 ] as const satisfies readonly Flag[];
 
-/** Flags about a new snapshot, and how it is made. */
-const NEW_SNAPSHOT = [
+/** What a snapshot is, but for the size of its volume. */
+const SNAPSHOT = [
   {
     name: 'parent-snapshot-id',
     kind: 'text',
@@ -144,14 +154,21 @@ const NEW_SNAPSHOT = [
     description: 'tag of the snapshot; repeat for more',
     option: 'params.Tags',
   },
-  {
-    name: 'wait',
-    kind: 'text',
-    value: 'accepted|completed',
-    choices: ['accepted', 'completed'],
-    description: 'when it is done: readable (default), or merely accepted',
-    option: 'waitUntil',
-  },
+] as const satisfies readonly Flag[];
+
+const WAIT = {
+  name: 'wait',
+  kind: 'text',
+  value: 'accepted|completed',
+  choices: ['accepted', 'completed'],
+  description: 'when it is done: readable (default), or merely accepted',
+  option: 'waitUntil',
+} as const satisfies Flag;
+
+/** Flags about a new snapshot, and how it is made. */
+const NEW_SNAPSHOT = [
+  ...SNAPSHOT,
+  WAIT,
   {
     name: 'on-failure',
     kind: 'text',
@@ -188,6 +205,34 @@ const NEW_SNAPSHOT = [
   },
 ] as const satisfies readonly Flag[];
 
+/** Flags of `start`. */
+export const START_FLAGS = [
+  {
+    name: 'volume-size',
+    kind: 'number',
+    value: 'GiB',
+    description: 'size of the volume',
+    option: 'params.VolumeSize',
+  },
+  ...SNAPSHOT,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
+/** Flags of `complete`. */
+export const COMPLETE_FLAGS = [
+  {
+    name: 'manifest',
+    kind: 'files',
+    value: 'FILE...',
+    description: 'the manifests of all parts, in any order',
+    option: 'manifests',
+  },
+  WAIT,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
 /** Flags of `upload`. */
 export const UPLOAD_FLAGS = [
   {
@@ -206,6 +251,20 @@ export const UPLOAD_FLAGS = [
     option: 'zeroBlocks',
   },
   ...NEW_SNAPSHOT,
+  {
+    name: 'snapshot-id',
+    kind: 'text',
+    value: 'SNAPSHOT',
+    description: 'write a part of a snapshot that `start` has started; `complete` ends it',
+    option: 'snapshotId',
+  },
+  {
+    name: 'range',
+    kind: 'range',
+    value: 'FIRST:LAST',
+    description: 'blocks of 512 KiB that the part writes, both included; either may be left out',
+    option: 'range',
+  },
   ...CAPS,
   ...CONNECTION,
   ...OUTPUT,
@@ -367,6 +426,20 @@ export const COMMANDS = [
     ],
   },
   {
+    name: 'start',
+    summary: 'start a snapshot that several processes write, and print its id',
+    arguments: [],
+    flags: START_FLAGS,
+    examples: ['start --volume-size 64 --tag Name=web'],
+  },
+  {
+    name: 'complete',
+    summary: 'complete a snapshot that several processes have written',
+    arguments: [{ name: 'SNAPSHOT', description: 'id of the snapshot', option: 'snapshotId' }],
+    flags: COMPLETE_FLAGS,
+    examples: ['complete snap-0123456789abcdef0 --manifest part-*'],
+  },
+  {
     name: 'download',
     summary: 'restore a snapshot into a file, a block device or stdout',
     arguments: [
@@ -475,6 +548,8 @@ interface Values {
   readonly url: string;
   readonly port: number;
   readonly json: unknown;
+  readonly range: { readonly firstBlock?: number; readonly endBlock?: number };
+  readonly files: string[];
 }
 
 type CamelCase<Name extends string> = Name extends `no-${infer Rest}`

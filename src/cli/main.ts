@@ -23,6 +23,8 @@ interface CommandModule {
 /** Loaded only when it is their turn, so that `--help` waits for neither the SDK nor the addon. */
 const MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
   upload: () => import('./commands/upload.ts'),
+  start: () => import('./commands/start.ts'),
+  complete: () => import('./commands/complete.ts'),
   download: () => import('./commands/download.ts'),
   verify: () => import('./commands/verify.ts'),
   diff: () => import('./commands/diff.ts'),

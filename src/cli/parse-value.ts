@@ -25,6 +25,10 @@ export function parseValue(flag: Flag, text: string, previous?: unknown): unknow
       return parseUrl(flag, text);
     case 'json':
       return parseJson(flag, text);
+    case 'range':
+      return parseRange(flag, text);
+    case 'files':
+      return [...((previous ?? []) as readonly string[]), text];
     case 'tag':
       return [...((previous ?? []) as readonly Tag[]), parseTag(flag, text)];
     default:
@@ -52,6 +56,20 @@ function parsePort(flag: Flag, text: string): number {
   const port = /^\d+$/.test(text) ? Number(text) : NaN;
   if (!(port <= PORT_MAX)) throw unfit(flag, `a port between 0 and ${PORT_MAX}`, text);
   return port;
+}
+
+/** As in HTTP and in Slurm's arrays, LAST is in it; the library's `endBlock` is the block behind. */
+function parseRange(flag: Flag, text: string): { firstBlock?: number; endBlock?: number } {
+  const [, first, last] = /^(\d*):(\d*)$/.exec(text) ?? [];
+  if (first === undefined || last === undefined)
+    throw unfit(flag, 'FIRST:LAST, two block indices', text);
+  if (first !== '' && last !== '' && Number(first) > Number(last)) {
+    throw unfit(flag, 'FIRST:LAST, with FIRST not above LAST', text);
+  }
+  return {
+    ...(first === '' ? {} : { firstBlock: Number(first) }),
+    ...(last === '' ? {} : { endBlock: Number(last) + 1 }),
+  };
 }
 
 function parseUrl(flag: Flag, text: string): string {

@@ -5,16 +5,13 @@ export function isResumable(error: unknown): boolean {
   return (error as { resumable?: boolean } | undefined)?.resumable === true;
 }
 
-/** The same command, with the flag that makes it go on. */
-export function resumeCommandOf({ commandLine }: Pick<Context, 'commandLine'>): string {
-  return shellCommand(
-    commandLine.includes('--resume') ? commandLine : [...commandLine, '--resume'],
-  );
-}
-
-/** The command line, to be pasted into a shell. */
-export function shellCommand(words: readonly string[]): string {
-  return ['ebs-snapshot', ...words].map(quote).join(' ');
+/** The same command, to be pasted into a shell, with the flags that make it go on. */
+export function resumeCommandOf(
+  { commandLine }: Pick<Context, 'commandLine'>,
+  flags: readonly string[] = [],
+): string {
+  const missing = flags.filter((flag) => !commandLine.includes(flag));
+  return ['ebs-snapshot', ...commandLine, ...missing].map(quote).join(' ');
 }
 
 function quote(word: string): string {

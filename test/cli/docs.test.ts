@@ -31,8 +31,7 @@ describe('docs/cli.md', () => {
       'optional' in argument ? `[${name}]` : name,
     );
     const shared = ['Output of every command'];
-    if (!['serve', 'demo'].includes(command.name))
-      shared.push('Whom upload, download, verify, diff and copy talk to');
+    if (!['serve', 'demo'].includes(command.name)) shared.push('Whom commands talk to');
     const headings = [[command.name, ...positionals].join(' '), ...shared];
     const documented = headings.flatMap((heading) => firstCells(section(page, heading)));
     const flags = documented.filter((cell) => cell.startsWith('--'));

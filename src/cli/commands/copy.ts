@@ -13,7 +13,7 @@ import { given } from '../given.ts';
 import { formatBytes, formatDuration } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
 import { isResumable, resumeCommandOf } from '../resume-command.ts';
-import { paramsOf } from '../start-params.ts';
+import { snapshotParams } from '../snapshot-params.ts';
 import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -87,7 +87,7 @@ async function copy(
   } catch (error) {
     if (!isResumable(error)) throw error;
     const { snapshotId: copyId } = error as { snapshotId?: string };
-    const resumeCommand = resumeCommandOf(context);
+    const resumeCommand = resumeCommandOf(context, ['--resume']);
     throw new UnfinishedJob(error, {
       snapshotId: copyId,
       state: 'is left pending',
@@ -120,7 +120,7 @@ async function openTarget(
 
 function toTarget(flags: Flags, region = ''): CopyTarget {
   return given({
-    params: given(paramsOf(flags)),
+    params: snapshotParams(flags),
     waitUntil: flags.wait,
     onFailure: flags.onFailure,
     manifest: flags.manifest?.replaceAll(REGION_PLACE, region),

@@ -12,7 +12,7 @@ import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
-import { isResumable, shellCommand } from '../resume-command.ts';
+import { isResumable, resumeCommandOf } from '../resume-command.ts';
 import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -67,7 +67,7 @@ async function download(
   } catch (error) {
     if (!isResumable(error)) throw error;
     const state = `is in part on ${target}, and ${manifest ?? ''} knows in which`;
-    const resumeCommand = shellCommand(commandLine);
+    const resumeCommand = resumeCommandOf({ commandLine });
     throw new UnfinishedJob(error, { snapshotId, state, resumeCommand });
   } finally {
     await connection.close();

@@ -13,7 +13,7 @@ import { EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate } from '../output.ts';
 import { withProgress } from '../progress-view.ts';
 import { isResumable, resumeCommandOf } from '../resume-command.ts';
-import { paramsOf } from '../start-params.ts';
+import { snapshotParams } from '../snapshot-params.ts';
 import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -58,7 +58,7 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
       }),
     );
   } catch (error) {
-    const resumeCommand = isResumable(error) ? resumeCommandOf(context) : undefined;
+    const resumeCommand = isResumable(error) ? resumeCommandOf(context, ['--resume']) : undefined;
     if (snapshotId === undefined && resumeCommand === undefined) throw error;
     const state = stateLeft(error, flags);
     throw new UnfinishedJob(error, { snapshotId, state, resumeCommand });
@@ -72,7 +72,9 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
 /** Only what was given: the library's defaults are its own. */
 function toOptions(flags: Flags): Partial<UploadOptions> {
   return given({
-    params: given({ VolumeSize: flags.volumeSize, ...paramsOf(flags) }),
+    params: snapshotParams(flags),
+    snapshotId: flags.snapshotId,
+    range: flags.range,
     zeroBlocks: flags.zeroBlocks,
     waitUntil: flags.wait,
     onFailure: flags.onFailure,
@@ -129,6 +131,11 @@ function describe(result: SnapshotResult): string {
     `${retries} ${retries === 1 ? 'retry' : 'retries'}`,
     `${formatDuration(result.elapsedMs)} (${formatRate(bytesSent, result.elapsedMs)})`,
   ];
-  const state = status === 'completed' ? 'completed' : 'accepted, not waited for';
-  return `snapshot ${snapshotId} ${state}: ${parts.join(', ')}`;
+  return `snapshot ${snapshotId} ${STATE_WORDS[status]}: ${parts.join(', ')}`;
 }
+
+const STATE_WORDS: Readonly<Record<SnapshotResult['status'], string>> = {
+  completed: 'completed',
+  pending: 'accepted, not waited for',
+  sent: 'has this part, and waits for `ebs-snapshot complete`',
+};

@@ -41,8 +41,8 @@ const LIMITS: Record<string, Check> = {
   maxBytesPerSecond: positive('bytes a second'),
 };
 
-const JOB: Record<string, Check> = {
-  ...LIMITS,
+/** What every function takes that calls the service. */
+const CALL: Record<string, Check> = {
   client: (value, name) => {
     const isClient = typeof (value as { send?: unknown } | null)?.send === 'function';
     if (!isClient) throw typeError(name, 'an EBSClient', value);
@@ -50,8 +50,13 @@ const JOB: Record<string, Check> = {
   signal: (value, name) => {
     if (!(value instanceof AbortSignal)) throw typeError(name, 'an AbortSignal', value);
   },
-  engine: oneOf('auto', 'native', 'js'),
   transport: oneOf('lean', 'sdk'),
+};
+
+const JOB: Record<string, Check> = {
+  ...LIMITS,
+  ...CALL,
+  engine: oneOf('auto', 'native', 'js'),
 };
 
 const UPLOAD: Record<string, Check> = {
@@ -73,12 +78,6 @@ const UPLOAD: Record<string, Check> = {
 const BLOCK_RANGE: Record<string, Check> = {
   firstBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
   endBlock: integerBetween(0, Number.MAX_SAFE_INTEGER, 'blocks'),
-};
-
-const CALL: Record<string, Check> = {
-  client: JOB.client!,
-  signal: JOB.signal!,
-  transport: JOB.transport!,
 };
 
 const RESTORE: Record<string, Check> = {

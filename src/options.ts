@@ -43,14 +43,6 @@ export interface JobOptions extends Limits {
   readonly transport?: TransportChoice;
 }
 
-/** Blocks `firstBlock` ≤ index < `endBlock`. */
-export interface BlockRange {
-  /** Default 0. */
-  readonly firstBlock?: number;
-  /** The first block behind the range. Default: the end of the volume. */
-  readonly endBlock?: number;
-}
-
 /** Options of {@link SnapshotWriter}. */
 export interface SnapshotWriterOptions extends JobOptions {
   /** StartSnapshot's own parameters, verbatim. A ClientToken is made when none is given. */
@@ -222,16 +214,6 @@ export interface CompleteOptions extends Pick<JobOptions, 'client' | 'signal' | 
   readonly waitUntil?: 'accepted' | 'completed';
 }
 
-/** What completing a snapshot came to. */
-export interface CompleteResult extends Pick<
-  SnapshotResult,
-  'snapshotId' | 'volumeSizeGiB' | 'changedBlocksCount' | 'checksum' | 'retries' | 'elapsedMs'
-> {
-  readonly status: 'completed' | 'pending';
-  /** Manifests that it was made from. */
-  readonly partsCount: number;
-}
-
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
@@ -255,6 +237,16 @@ export interface SnapshotResult {
   readonly unchangedBlocks: number;
   readonly retries: number;
   readonly elapsedMs: number;
+}
+
+/** What completing a snapshot came to. */
+export interface CompleteResult extends Pick<
+  SnapshotResult,
+  'snapshotId' | 'volumeSizeGiB' | 'changedBlocksCount' | 'checksum' | 'retries' | 'elapsedMs'
+> {
+  readonly status: 'completed' | 'pending';
+  /** Manifests that it was made from. */
+  readonly partsCount: number;
 }
 
 /** What a restore came to. */
@@ -365,4 +357,12 @@ export interface CopyResult {
   /** Attempts to read that were repeated. */
   readonly retries: number;
   readonly elapsedMs: number;
+}
+
+/** Blocks `firstBlock` ≤ index < `endBlock`. */
+export interface BlockRange {
+  /** Default 0. */
+  readonly firstBlock?: number;
+  /** The first block behind the range. Default: the end of the volume. */
+  readonly endBlock?: number;
 }

@@ -118,6 +118,12 @@ const EXAMPLES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     expect(place.service.counters().byOperation).toMatchObject({ CompleteSnapshot: 4 });
     await expectCopy(place);
   },
+  'parts.sh': async (place) => {
+    const ids = (await runToEnd(place, 'parts.sh')).trim().split('\n');
+    expect([ids.length, new Set(ids).size]).toEqual([5, 1]);
+    const requests = { StartSnapshot: 1, PutSnapshotBlock: 2048 };
+    expect(place.service.counters().byOperation).toMatchObject(requests);
+  },
   'serve.sh': async (place) => {
     const { child, result, lineWith } = place.run('serve.sh');
     await lineWith('listening on http://127.0.0.1:');

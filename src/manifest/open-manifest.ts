@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ManifestError } from '../base/errors.ts';
 import { syncFolder } from '../base/sync-folder.ts';
@@ -62,7 +62,7 @@ export async function openForWriting(
   return closingOnFailure(handle, async () => {
     const file = new HandleFile(handle, path);
     await lock(handle, file, tryLock);
-    if (first !== undefined && (await isUnwritten(file, first))) return create(file, first);
+    if (first !== undefined && (await isUnwritten(file, first))) return createOrRemove(file, first);
     if (!mayExist) throw existsError(path);
     return resume(file);
   });
@@ -97,6 +97,16 @@ async function isUnwritten(file: ManifestFile, { facts }: Header): Promise<boole
   const sizeBytes = await file.size();
   if (sizeBytes === 0) return true;
   return sizeBytes === fileSizeOf(facts) && (await readHeader(file)) === undefined;
+}
+
+/** On a full disk nothing stays that the next run would take for the manifest of an upload. */
+async function createOrRemove(file: ManifestFile, header: Header): Promise<OpenedManifest> {
+  try {
+    return await create(file, header);
+  } catch (error) {
+    await rm(file.path, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function create(file: ManifestFile, header: Header): Promise<OpenedManifest> {

@@ -1,7 +1,7 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
@@ -45,17 +45,49 @@ export async function startFailingDisk(
   failure?: ReadFailure,
 ): Promise<FailingDisk> {
   const folder = await temporaryFolder();
-  const mountPoint = join(folder, 'mnt');
-  await mkdir(mountPoint);
-  await writeFile(join(folder, 'disk.img'), content);
-  const path = join(mountPoint, 'disk');
+  const image = join(folder, 'disk.img');
+  await writeFile(image, content);
   const plugin =
     failure === undefined
-      ? ['file', join(folder, 'disk.img')]
+      ? ['file', image]
       : ['eval', `get_size=echo ${content.length}`, `pread=${readScript(folder, failure)}`];
-  const server = ['nbdkit', '--exit-with-parent', '--single', '--readonly', ...plugin];
-  const args = ['--readonly', path, '--command', ...server];
-  const child = spawn('nbdfuse', args, { stdio: 'ignore' });
+  const { path, child } = await showAsFile(['--readonly', ...plugin], ['--readonly']);
+  return {
+    path,
+    refusals: async () => {
+      const refused = await readFile(join(folder, 'refused'), 'utf8').catch(() => '');
+      return refused.split('\n').length - 1;
+    },
+    unplug: () => killChildrenOf(child.pid ?? 0),
+  };
+}
+
+/** A disk that can be written until it breaks, shown as a file. */
+export interface BreakableDisk {
+  readonly path: string;
+  /** The file that has its content. */
+  readonly image: string;
+  /** Lets each write from now on fail with EIO; what is there can still be read. */
+  readonly break: () => Promise<void>;
+}
+
+/** Shows the file `image` as one whose writes can be made to fail. */
+export async function startBreakableDisk(image: string): Promise<BreakableDisk> {
+  const isBroken = join(await temporaryFolder(), 'is broken');
+  const failure = ['error=EIO', 'error-pwrite-rate=1', `error-file=${isBroken}`];
+  const { path } = await showAsFile(['--filter=error', 'file', image, ...failure]);
+  return { path, image, break: () => writeFile(isBroken, '') };
+}
+
+/** Mounts what an nbdkit with these arguments serves. */
+async function showAsFile(
+  nbdkit: readonly string[],
+  nbdfuse: readonly string[] = [],
+): Promise<{ readonly path: string; readonly child: ChildProcess }> {
+  const mountPoint = await temporaryFolder();
+  const path = join(mountPoint, 'disk');
+  const server = ['nbdkit', '--exit-with-parent', '--single', ...nbdkit];
+  const child = spawn('nbdfuse', [...nbdfuse, path, '--command', ...server], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   onTestFinished(async () => {
     child.kill('SIGTERM');
@@ -71,14 +103,7 @@ export async function startFailingDisk(
       ),
     )
     .toBe(true);
-  return {
-    path,
-    refusals: async () => {
-      const refused = await readFile(join(folder, 'refused'), 'utf8').catch(() => '');
-      return refused.split('\n').length - 1;
-    },
-    unplug: () => killChildrenOf(child.pid ?? 0),
-  };
+  return { path, child };
 }
 
 /** A shell script that is called with a method, a handle, a count of bytes and an offset; see nbdkit-eval-plugin(1). */

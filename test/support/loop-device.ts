@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { access, copyFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
@@ -48,20 +48,35 @@ export async function mount(what: string, folder: string, ...options: string[]):
 /** A file system that can be made on a loop device. */
 export type FileSystem = 'ext4' | 'xfs' | 'btrfs';
 
-/** Bytes of {@link makeFileSystem}: what xfs needs at least. */
-const FILE_SYSTEM_BYTES = 320 * 1024 * 1024;
+/** Size of {@link makeFileSystem}: what xfs needs at least. */
+const FILE_SYSTEM_MIB = 320;
 
 /** Makes a file system in a sparse file and mounts it until the test ends. Returns the folder. */
 export async function makeFileSystem(kind: FileSystem, options = 'defaults'): Promise<string> {
-  const parent = await temporaryFolder();
-  const image = join(parent, `${kind}.img`);
+  return mountImage(await makeImage(kind, FILE_SYSTEM_MIB), options);
+}
+
+/** Makes a file system in a sparse file. Returns the file. */
+export async function makeImage(kind: FileSystem, sizeMiB: number): Promise<string> {
+  const image = join(await temporaryFolder(), `${kind}.img`);
   await writeFile(image, '');
-  await truncate(image, FILE_SYSTEM_BYTES);
+  await truncate(image, sizeMiB * 1_048_576);
   await run(`mkfs.${kind}`, ['-q', image]);
-  const folder = join(parent, 'mnt');
-  await mkdir(folder);
+  return image;
+}
+
+/** Mounts the file system in a file until the test ends. Returns the folder. */
+export async function mountImage(image: string, options = 'defaults'): Promise<string> {
+  const folder = await temporaryFolder();
   await mount(image, folder, '-o', `loop,${options}`);
   return folder;
+}
+
+/** Mounts a copy of the file system in a file as it is now, whatever the kernel still has to write to it. */
+export async function mountCopyOf(image: string): Promise<string> {
+  const copy = join(await temporaryFolder(), 'copy.img');
+  await copyFile(image, copy);
+  return mountImage(copy);
 }
 
 async function probe(): Promise<boolean> {

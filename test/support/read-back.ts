@@ -10,7 +10,9 @@ export async function readBack(
   blocks = 16,
 ): Promise<Buffer> {
   const volume = Buffer.alloc(blocks * BLOCK_SIZE);
-  const list = await client.send(new ListSnapshotBlocksCommand({ SnapshotId: snapshotId }));
+  const list = await client.send(
+    new ListSnapshotBlocksCommand({ SnapshotId: snapshotId, MaxResults: 10_000 }),
+  );
   for (const { BlockIndex = 0, BlockToken } of list.Blocks ?? []) {
     if (BlockIndex >= blocks) break;
     const command = { SnapshotId: snapshotId, BlockIndex, BlockToken };

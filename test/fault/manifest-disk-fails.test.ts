@@ -10,9 +10,10 @@ import { startLocalService } from '../support/local-service.ts';
 import {
   attachLoopDevice,
   canUseLoopDevices,
+  copyAfterPowerLoss,
   makeImage,
   mount,
-  mountCopyOf,
+  mountImage,
 } from '../support/loop-device.ts';
 import { expectVolume } from '../support/read-back.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -98,7 +99,10 @@ describe.skipIf(!canUseLoopDevices || !canUseFailingDisks)('a disk that cannot b
     expect(service.requests('CompleteSnapshot')).toBe(0);
     const sent = acknowledgements(service);
 
-    const manifest = join(await mountCopyOf(broken.image), 'disk.manifest');
+    const manifest = join(
+      await mountImage(await copyAfterPowerLoss(broken.image)),
+      'disk.manifest',
+    );
     const snapshotId = await upload.goOn(service, { manifest });
     expect(snapshotId).toBe(event.snapshotId);
     expect(acknowledgements(service) - sent).toBeLessThanOrEqual(32);

@@ -20,6 +20,8 @@ export const SLOWLY = ['--max-rate', '16M'];
 
 /** A disk in a folder, to be uploaded by the command with a manifest. */
 export interface DiskOnItsWay {
+  /** Its path. */
+  readonly source: string;
   /** Starts the command; it is killed, at the latest, when the test ends. */
   readonly start: (service: LocalService, flags?: readonly string[]) => RunningCommand;
   /** Runs it to its end, on with a manifest, and returns the snapshot's id, which is all that it prints. */
@@ -35,7 +37,8 @@ export async function putDiskOnItsWay(
   }: { manifest?: string; env?: Record<string, string> } = {},
 ): Promise<DiskOnItsWay> {
   const cwd = await temporaryFolder();
-  await writeFile(join(cwd, 'disk.img'), disk);
+  const source = join(cwd, 'disk.img');
+  await writeFile(source, disk);
   const upload = ['upload', 'disk.img', '--manifest', manifest, '--memory', '4M'];
   const start: DiskOnItsWay['start'] = (service, flags = []) => {
     const options = { cwd, env: { ...envOf(service.ebs), ...env } };
@@ -50,7 +53,7 @@ export async function putDiskOnItsWay(
     expect({ exitCode, complaints: complaints(stderr) }).toEqual({ exitCode: 0, complaints: [] });
     return stdout.trim();
   };
-  return { start, goOn };
+  return { source, start, goOn };
 }
 
 /** How many blocks the service has acknowledged since it was started, repeats included. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, copyFile, truncate, writeFile } from 'node:fs/promises';
+import { access, copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
@@ -72,11 +72,15 @@ export async function mountImage(image: string, options = 'defaults'): Promise<s
   return folder;
 }
 
-/** Mounts a copy of the file system in a file as it is now, whatever the kernel still has to write to it. */
-export async function mountCopyOf(image: string): Promise<string> {
+/**
+ * Copies a file that a loop device shows, as it would be after a power loss: without what the kernel still has to write.
+ * Whoever writes must stand still; the kernel may write on, and then it is copied again. Returns the copy.
+ */
+export async function copyAfterPowerLoss(image: string): Promise<string> {
   const copy = join(await temporaryFolder(), 'copy.img');
-  await copyFile(image, copy);
-  return mountImage(copy);
+  do await copyFile(image, copy);
+  while (!(await readFile(image)).equals(await readFile(copy)));
+  return copy;
 }
 
 async function probe(): Promise<boolean> {

@@ -84,7 +84,6 @@ async function blocksForgotten(
     expect(service.requests('StartSnapshot')).toBe(0);
     return 0;
   }
-  await using _ = manifest;
   let known = 0;
   for await (const records of manifest.records()) {
     for (const { blockIndex, state, digest } of records) {
@@ -95,6 +94,7 @@ async function blocksForgotten(
       );
     }
   }
+  await manifest.close();
   if (SEALED.has(manifest.facts.state)) expect(known).toBe(BLOCKS);
   return acknowledged.size - known;
 }
@@ -102,7 +102,7 @@ async function blocksForgotten(
 /** Whether the source is needed no more, so that what it holds by now does not matter. */
 async function isSealed({ manifest: path }: Machine): Promise<boolean> {
   const manifest = await Manifest.open(path).catch(() => undefined);
-  await using _ = manifest;
+  await manifest?.close();
   return manifest !== undefined && SEALED.has(manifest.facts.state);
 }
 

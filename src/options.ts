@@ -94,14 +94,6 @@ export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 's
   readonly on?: Listeners<StartEvents & UploadEvents>;
 }
 
-/** A run of bytes of a volume. Cut where the volume ends. */
-export interface ByteRange {
-  /** Bytes from the start of the volume; any alignment. */
-  readonly offset: number;
-  /** Bytes. Default: to the end. */
-  readonly length?: number;
-}
-
 /** Options of {@link SnapshotReader}. */
 export interface SnapshotReaderOptions<
   As extends 'blocks' | 'bytes' = 'blocks' | 'bytes',
@@ -357,6 +349,14 @@ export interface CopyResult {
   /** Attempts to read that were repeated. */
   readonly retries: number;
   readonly elapsedMs: number;
+}
+
+/** A run of bytes of a volume. Cut where the volume ends. */
+export interface ByteRange {
+  /** Bytes from the start of the volume; any alignment. */
+  readonly offset: number;
+  /** Bytes. Default: to the end. */
+  readonly length?: number;
 }
 
 /** Blocks `firstBlock` ≤ index < `endBlock`. */

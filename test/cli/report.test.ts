@@ -29,6 +29,8 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_SNAPSHOT_DELETED: 1,
     ERR_EBS_SNAPSHOT_EXPIRED: 1,
     ERR_EBS_SNAPSHOT_SEALED: 1,
+    ERR_EBS_DIFFERENT: 4,
+    ERR_EBS_VOLUME_MISMATCH: 2,
     ERR_EBS_UNCONFIRMED: 3,
     ERR_EBS_OMIT_REFUSED: 2,
     ERR_EBS_MANIFEST_OPEN: 2,
@@ -39,6 +41,8 @@ it('gives every code of the library an exit code of the table', () => {
     ERR_EBS_MANIFEST_MISMATCH: 2,
     ERR_EBS_MANIFEST_DOUBTFUL: 1,
     ERR_EBS_MANIFEST_IO: 1,
+    ERR_EBS_PARTS_CONFLICT: 1,
+    ERR_EBS_PARTS_INCOMPLETE: 1,
     ERR_EBS_ENGINE: 1,
   });
   expect(exitCodeOf(undefined)).toBe(1);

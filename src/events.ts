@@ -18,7 +18,10 @@ export interface Progress {
   readonly zeroBlocks: number;
   /** Blocks not sent at all (`zeroBlocks: 'omit'`), or absent from the snapshot. */
   readonly omittedBlocks: number;
-  /** Blocks not sent because the snapshot has them, from an earlier run or its parent. Always 0 for a restore. */
+  /**
+   * Blocks not sent because the snapshot has them, from an earlier run or its parent; or not read because the target of a
+   * restore, or the manifest that is built, has them.
+   */
   readonly unchangedBlocks: number;
   /** Bytes read back and compared; absent before that begins. */
   readonly bytesVerified?: number;

@@ -48,6 +48,8 @@ export type {
   EngineChoice,
   JobOptions,
   Limits,
+  RebuildOptions,
+  RebuildResult,
   RestoreOptions,
   RestoreResult,
   SnapshotFileOptions,
@@ -63,6 +65,7 @@ export type {
 export { completeSnapshot } from './complete-snapshot.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
+export { rebuildManifest } from './rebuild-manifest.ts';
 export { restoreSnapshot } from './restore.ts';
 export { SnapshotFile } from './snapshot-file.ts';
 export { SnapshotReader } from './snapshot-reader.ts';

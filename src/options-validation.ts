@@ -18,6 +18,7 @@ import type {
   CopyTarget,
   DiffOptions,
   Limits,
+  RebuildOptions,
   RestoreOptions,
   SnapshotFileOptions,
   SnapshotReaderOptions,
@@ -142,6 +143,14 @@ const COPY_TARGET: Record<string, Check> = {
   resume: boolean,
   base: path,
   params: object,
+};
+
+const REBUILD: Record<string, Check> = {
+  ...JOB,
+  snapshotId,
+  manifest: path,
+  resume: boolean,
+  on: listeners,
 };
 
 const PARAMS: Record<string, Check> = {
@@ -285,6 +294,13 @@ export function validateCopyOptions(options: CopyOptions): void {
     checkParams(target.params ?? {}, 'write');
     checkManifest(target);
   }
+}
+
+/** As {@link validateWriterOptions}, for rebuildManifest. */
+export function validateRebuildOptions(options: RebuildOptions): void {
+  checkAll(options, REBUILD, 'rebuildManifest');
+  required(options.snapshotId, 'snapshotId', 'the id of a snapshot');
+  required(options.manifest, 'manifest', 'the path of the file to make');
 }
 
 /** As {@link validateWriterOptions}, for what is assigned to `limits`. */

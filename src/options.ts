@@ -206,6 +206,17 @@ export interface CompleteOptions extends Pick<JobOptions, 'client' | 'signal' | 
   readonly waitUntil?: 'accepted' | 'completed';
 }
 
+/** Options of {@link rebuildManifest}. */
+export interface RebuildOptions extends JobOptions {
+  /** A completed snapshot, whoever made it. */
+  readonly snapshotId: string;
+  /** The file to make. An existing one is never written over. */
+  readonly manifest: string;
+  /** Goes on with a `manifest` that an earlier call began, and reads only what it does not have. Default false. */
+  readonly resume?: boolean;
+  readonly on?: Listeners<StartEvents & RestoreEvents>;
+}
+
 /** What an upload came to. */
 export interface SnapshotResult {
   readonly snapshotId: string;
@@ -357,6 +368,20 @@ export interface ByteRange {
   readonly offset: number;
   /** Bytes. Default: to the end. */
   readonly length?: number;
+}
+
+/** What the building of a manifest came to. */
+export interface RebuildResult {
+  readonly snapshotId: string;
+  readonly volumeSizeGiB: number;
+  /** Blocks read from the service, each checked against its digest. */
+  readonly blocksRead: number;
+  /** Blocks that neither the snapshot nor an ancestor holds. */
+  readonly absentBlocks: number;
+  /** Blocks not read, since an earlier call had read them. */
+  readonly unchangedBlocks: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
 }
 
 /** Blocks `firstBlock` ≤ index < `endBlock`. */

@@ -6,6 +6,7 @@ import type { ChangedSince } from './changed-since.ts';
 import type { Engine } from './engine/engine.ts';
 import { KeptBlocks } from './kept-blocks.ts';
 import { lockOfAddon } from './engine/lock-of-addon.ts';
+import { differenceOf } from './manifest/expected-facts.ts';
 import type { ManifestFacts } from './manifest/manifest-facts.ts';
 import { Manifest, type ManifestOptions } from './manifest/manifest.ts';
 import { identifySource, type SourceIdentity } from './manifest/source-identity.ts';
@@ -207,9 +208,8 @@ interface Found {
 function meaningOf(facts: ManifestFacts | undefined, plan: RestorePlan): Meaning {
   const { path, snapshotId, basePath, force } = plan;
   if (facts === undefined) return 'new';
-  if (facts.target === undefined && !isOwnBase(plan)) {
-    throw mismatch(path, 'to an upload, not a restore');
-  }
+  const difference = isOwnBase(plan) ? undefined : differenceOf(facts, { kind: 'restore' });
+  if (difference !== undefined) throw mismatch(path, difference);
   if (facts.snapshotId === snapshotId) return 'resume';
   if (isOwnBase(plan)) return 'rebase';
   if (force && basePath === undefined) return 'replace';

@@ -112,7 +112,6 @@ async function bring(
     () => on.progress?.(job.progress),
     () => clock.now(),
   );
-  const stop = stopAtFailure(manifest, signal);
   const pipeline = new DownloadPipeline({
     transport,
     target,
@@ -120,40 +119,20 @@ async function bring(
     snapshotId,
     firstPage,
     maxInFlightBytes: job.limits.maxInFlightBytes,
-    signal: stop.signal,
+    signal,
     onChange: () => {
       progress.changed();
       connection.lookAtWindow();
     },
     onTail: () => connection.enterTail(),
   });
+  // What cannot be recorded any more need not be written either.
+  if (manifest !== undefined) manifest.onFailure = (error) => pipeline.fail(error);
   job.begin({ pipeline, bytesTotal });
-  await pipeline.run().catch((error: unknown) => {
-    throw stop.failure ?? error;
-  });
+  await pipeline.run();
   progress.flush();
   const { blocksRead, absentBlocks, unchangedBlocks } = pipeline.counts;
   return { blocksRead, absentBlocks, unchangedBlocks };
-}
-
-/** A signal that also stops the restore when what it writes can be recorded no more, and says why. */
-function stopAtFailure(
-  manifest: RestoreManifest | undefined,
-  signal: AbortSignal | undefined,
-): { readonly signal: AbortSignal | undefined; readonly failure: Error | undefined } {
-  if (manifest === undefined) return { signal, failure: undefined };
-  const stop = new AbortController();
-  let failure: Error | undefined;
-  manifest.onFailure = (error) => {
-    failure ??= error;
-    stop.abort(error);
-  };
-  return {
-    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
-    get failure() {
-      return failure;
-    },
-  };
 }
 
 /** Closes everything after a failure: what can be gone on with is kept, the rest removed. */

@@ -229,12 +229,8 @@ function parametersOf({
 function checkResumed(manifest: Manifest, plan: UploadPlan): void {
   const { params, zeroBlocks, part, source } = plan;
   const { ClientToken, VolumeSize = 0 } = params;
-  if (manifest.facts.target !== undefined) {
-    const { path } = manifest;
-    const message = `"${path}" belongs to something else: to a restore, not an upload`;
-    throw new ManifestError('ERR_EBS_MANIFEST_MISMATCH', message, { path });
-  }
   manifest.mustBelongTo({
+    kind: 'upload',
     volumeSizeGiB: VolumeSize,
     parameters: parametersOf(params),
     zeroBlocks,

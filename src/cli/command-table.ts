@@ -369,6 +369,26 @@ export const DIFF_FLAGS = [
   ...OUTPUT,
 ] as const satisfies readonly Flag[];
 
+/** Flags of `manifest`. */
+export const MANIFEST_FLAGS = [
+  {
+    name: 'output',
+    kind: 'text',
+    value: 'FILE',
+    description: 'the file to make; needed',
+    option: 'manifest',
+  },
+  {
+    name: 'resume',
+    kind: 'switch',
+    description: 'go on with an --output that was begun, or begin it',
+    option: 'resume',
+  },
+  ...CAPS,
+  ...CONNECTION,
+  ...OUTPUT,
+] as const satisfies readonly Flag[];
+
 /** Flags of `serve`. */
 export const SERVE_FLAGS = [
   {
@@ -502,6 +522,18 @@ export const COMMANDS = [
       'copy snap-0123456789abcdef0 --region us-east-1 --to-region eu-central-1',
       'copy snap-0123456789abcdef0 --to-profile backup --encrypted --manifest copy.manifest --resume',
       'copy snap-0123456789abcdef0 --to-region eu-west-1,us-west-2 --manifest {region}.manifest',
+    ],
+  },
+  {
+    name: 'manifest',
+    summary: 'build the manifest of a snapshot, as the --base of the next upload',
+    arguments: [
+      { name: 'SNAPSHOT', description: 'id of the completed snapshot', option: 'snapshotId' },
+    ],
+    flags: MANIFEST_FLAGS,
+    examples: [
+      'manifest snap-0123456789abcdef0 --output parent.manifest',
+      'manifest snap-0123456789abcdef0 --output parent.manifest --resume',
     ],
   },
   {

@@ -29,6 +29,7 @@ const MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
   verify: () => import('./commands/verify.ts'),
   diff: () => import('./commands/diff.ts'),
   copy: () => import('./commands/copy.ts'),
+  manifest: () => import('./commands/manifest.ts'),
   serve: () => import('./commands/serve.ts'),
   demo: () => import('./commands/demo.ts'),
 };

@@ -6,7 +6,7 @@ import { MANIFEST_ID_SIZE, PAGE_RECORDS, PAGE_SIZE } from './layout.ts';
  * What a record says of its block.
  *
  * - `absent`: nothing was written in this snapshot, and nothing is known from the base.
- * - `inherited`: the digest is the base's. The block was not written in this snapshot.
+ * - `inherited`: the digest is the base's, or was read from the service. The block was not written in this snapshot.
  * - `written`: the service acknowledged the block of this digest in this snapshot.
  * - `doubtful`: the block may have been written in this snapshot, nobody knows with what. It must be sent, whatever the
  *   source holds. So it is from the moment before a block is sent again until it is acknowledged, and after damage.

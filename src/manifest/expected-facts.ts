@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ManifestFacts } from './manifest-facts.ts';
+import { kindOf, type ManifestFacts, type ManifestKind } from './manifest-facts.ts';
 import { isSameSource } from './source-identity.ts';
 
 /** What a run expects a manifest to tell; what is left out may be anything. */
@@ -14,7 +14,13 @@ export type ExpectedFacts = Partial<
     | 'parameters'
     | 'source'
   >
->;
+> & { readonly kind?: ManifestKind };
+
+const KIND_WORDS: Readonly<Record<ManifestKind, string>> = {
+  upload: 'an upload',
+  restore: 'a restore',
+  snapshot: 'a snapshot that was read',
+};
 
 const PLAIN_FACTS = [
   'snapshotId',
@@ -30,6 +36,9 @@ const PLAIN_FACTS = [
  * sent again; it may not be another.
  */
 export function differenceOf(facts: ManifestFacts, expected: ExpectedFacts): string | undefined {
+  const kind = kindOf(facts);
+  const { kind: wantedKind = kind } = expected;
+  if (kind !== wantedKind) return `it is of ${KIND_WORDS[kind]}, not of ${KIND_WORDS[wantedKind]}`;
   for (const name of PLAIN_FACTS) {
     const wanted = expected[name];
     if (wanted === undefined || isDeepStrictEqual(facts[name], wanted)) continue;

@@ -60,6 +60,19 @@ export interface ManifestFacts {
   /** Only these blocks are this manifest's to write: several processes make one snapshot. */
   readonly range?: BlockRange;
   readonly base?: BaseIdentity;
+  /**
+   * `snapshot`: built from what the service has of a completed snapshot, `started` until all of it is here; its digests
+   * are `inherited`. Absent for the manifest of an upload or a restore.
+   */
+  readonly origin?: 'snapshot';
+}
+
+/** What a manifest remembers: what an upload has sent, what a restore has written, or what was read of a snapshot. */
+export type ManifestKind = 'upload' | 'restore' | 'snapshot';
+
+/** Tells the kind of a manifest. None is gone on with as one of another kind. */
+export function kindOf({ origin, target }: ManifestFacts): ManifestKind {
+  return origin ?? (target === undefined ? 'upload' : 'restore');
 }
 
 /** Tells what is wrong with a header's JSON; undefined when nothing is. */
@@ -77,6 +90,7 @@ export function factsFault(facts: unknown): string | undefined {
   if (rest.target !== undefined && !isSourceIdentity(rest.target)) return 'target';
   if (rest.range !== undefined && !isRange(rest.range)) return 'range';
   if (rest.base !== undefined && typeof rest.base.manifestId !== 'string') return 'base';
+  if (rest.origin !== undefined && (rest.origin as string) !== 'snapshot') return 'origin';
   return undefined;
 }
 

@@ -2,7 +2,7 @@ import { DIGEST_SIZE } from '../base/constants.ts';
 import { ManifestError } from '../base/errors.ts';
 import { toHex } from '../base/digest.ts';
 import { volumeBlockCount } from '../base/units.ts';
-import { ABSENT, DOUBTFUL, rowOfBlock, WRITTEN } from './digest-page.ts';
+import { ABSENT, DOUBTFUL, INHERITED, rowOfBlock, WRITTEN } from './digest-page.ts';
 import type { TryLock } from './file-lock.ts';
 import { writeHeader } from './header-copies.ts';
 import type { Header } from './header.ts';
@@ -142,7 +142,7 @@ export class Manifest {
   record(blockIndex: number, digest: Uint8Array): void {
     this.#checkWritable();
     this.#checkInRange(blockIndex);
-    if (digest.byteLength !== DIGEST_SIZE) throw new RangeError('a digest has 32 bytes');
+    checkDigest(digest);
     this.#writer.set(blockIndex, WRITTEN, digest);
   }
 
@@ -157,6 +157,14 @@ export class Manifest {
     this.#checkInRange(blockIndex);
     this.#writer.set(blockIndex, DOUBTFUL);
     await this.#writer.sync();
+  }
+
+  /** Records what the service has of a block, as it was read from there; otherwise as {@link record}. */
+  learn(blockIndex: number, digest: Uint8Array): void {
+    this.#checkWritable();
+    this.#checkInRange(blockIndex);
+    checkDigest(digest);
+    this.#writer.set(blockIndex, INHERITED, digest);
   }
 
   /** Takes back what is known of a block, as if it had never been recorded; otherwise as {@link record}. */
@@ -280,7 +288,10 @@ export class Manifest {
   #faultOfBase({ facts, id, blockCount }: Manifest): string | undefined {
     const { base, state } = this.facts;
     if (facts.state !== 'completed') return `its snapshot is ${facts.state}, not completed`;
-    if (blockCount > this.blockCount) return `its volume has ${facts.volumeSizeGiB} GiB`;
+    if (blockCount > this.blockCount) {
+      const { volumeSizeGiB } = this.facts;
+      return `its volume of ${facts.volumeSizeGiB} GiB is larger than the ${volumeSizeGiB} GiB of its child`;
+    }
     if (base !== undefined && base.manifestId !== id)
       return 'it is not the one that was begun with';
     if (state !== 'planned') return 'the snapshot was started without it';
@@ -312,7 +323,14 @@ export class Manifest {
   }
 }
 
-/** Without a parent nothing was ever written there; with one, its own base has to know. */
+function checkDigest(digest: Uint8Array): void {
+  if (digest.byteLength !== DIGEST_SIZE) throw new RangeError('a digest has 32 bytes');
+}
+
+/**
+ * Without a parent nothing was ever written there; with one, its own base has to know. A listing of the service, from
+ * which a manifest is built, has the blocks of all ancestors.
+ */
 function absentIsZeroIn({ parameters, base }: ManifestFacts): boolean {
   return parameters.ParentSnapshotId === undefined || base?.absentIsZero === true;
 }

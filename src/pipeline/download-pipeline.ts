@@ -96,6 +96,11 @@ export class DownloadPipeline {
     this.#reads.throwIfFailed();
   }
 
+  /** Stops everything for a reason from outside; the first failure counts. */
+  fail(error: Error): void {
+    this.#reads.fail(error);
+  }
+
   async #isThere(blockIndex: number, records: RestoreRecords): Promise<boolean> {
     if (!(await records.isThere(blockIndex))) return false;
     this.#reads.throwIfFailed();

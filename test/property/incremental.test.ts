@@ -1,7 +1,12 @@
-import { open, writeFile } from 'node:fs/promises';
+import { access, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { BLOCK_SIZE, uploadSnapshot, type SnapshotResult } from '../../src/index.ts';
+import {
+  BLOCK_SIZE,
+  rebuildManifest,
+  uploadSnapshot,
+  type SnapshotResult,
+} from '../../src/index.ts';
 import { diskOf } from '../support/disk-content.ts';
 import { startLocalService, type LocalService } from '../support/local-service.ts';
 import { expectVolume } from '../support/read-back.ts';
@@ -71,6 +76,15 @@ function putsTo({ ebs }: LocalService, id: string): number[] {
     .sort((a, b) => a - b);
 }
 
+async function loseManifest(
+  { client }: LocalService,
+  snapshotId: string,
+  manifest: string,
+): Promise<void> {
+  await rm(manifest);
+  await rebuildManifest({ client, snapshotId, manifest });
+}
+
 async function lineage(service: LocalService, random: Random): Promise<void> {
   const folder = await temporaryFolder();
   const source = join(folder, 'disk.img');
@@ -94,6 +108,9 @@ async function lineage(service: LocalService, random: Random): Promise<void> {
     expect(putsTo(service, snapshotId)).toEqual(expected);
     expect(changedBlocksCount).toBe(expected.length);
     await expectVolume(service, snapshotId, { disk: bytesOf(content), blocks: BLOCKS + 1 });
+    // Whether the manifest is lost, and built anew from the snapshot, makes no difference to the child.
+    if (random() < 0.3)
+      await loseManifest(service, snapshotId, join(folder, `${generation}.manifest`));
     parent = { id: snapshotId, content };
   }
 }
@@ -185,5 +202,21 @@ describe('an incremental upload', () => {
     const params = { ParentSnapshotId: parentId };
     const { changedBlocksCount } = await upload('child', { base: join(folder, 'parent'), params });
     expect(changedBlocksCount).toBe(0);
+  });
+
+  test('is refused with a base whose volume is larger than its own', async () => {
+    const { service, folder, parentId, upload } = await family({ VolumeSize: 2 });
+    const requests = service.ebs.counters().requests;
+    const options = { base: join(folder, 'parent'), params: { ParentSnapshotId: parentId } };
+    await expect(upload('child', options)).rejects.toMatchObject({
+      code: 'ERR_EBS_MANIFEST_MISMATCH',
+      message: expect.stringMatching(
+        /its volume of 2 GiB is larger than the 1 GiB of its child$/,
+      ) as string,
+    });
+    expect(service.ebs.counters().requests).toBe(requests);
+    await expect(access(join(folder, 'child'))).rejects.toThrow('ENOENT');
+    const params = { ParentSnapshotId: parentId, VolumeSize: 2 };
+    expect(await upload('child', { ...options, params })).toMatchObject({ changedBlocksCount: 0 });
   });
 });

@@ -81,6 +81,7 @@ Napi::Function BlockReader::Define(Napi::Env env) {
   return DefineClass(env, "BlockReader",
                      {
                          InstanceMethod<&BlockReader::Opened>("opened"),
+                         InstanceMethod<&BlockReader::Select>("select"),
                          InstanceMethod<&BlockReader::Take>("take"),
                          InstanceMethod<&BlockReader::Wait>("wait"),
                          InstanceMethod<&BlockReader::GiveBack>("giveBack"),
@@ -136,6 +137,12 @@ Napi::Value BlockReader::Opened(const Napi::CallbackInfo& info) {
     default:
       return info.Env().Undefined();
   }
+}
+
+void BlockReader::Select(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
+  auto bits = info[0].As<Napi::Uint8Array>();
+  core_->session->Select(bits.Data(), bits.ByteLength());
 }
 
 Napi::Value BlockReader::Take(const Napi::CallbackInfo& info) {

@@ -26,6 +26,7 @@ class BlockReader : public Napi::ObjectWrap<BlockReader> {
   struct Core;
 
   Napi::Value Opened(const Napi::CallbackInfo& info);
+  void Select(const Napi::CallbackInfo& info);
   Napi::Value Take(const Napi::CallbackInfo& info);
   void Wait(const Napi::CallbackInfo& info);
   void GiveBack(const Napi::CallbackInfo& info);

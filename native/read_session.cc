@@ -41,6 +41,14 @@ Progress ReadSession::Opened(SourceInfo* info, Status* status) {
   return open_status_.ok() ? Progress::kReady : Progress::kFailed;
 }
 
+void ReadSession::Select(const uint8_t* bits, size_t size) {
+  // No thread claims yet: the first one waits for the start, with this mutex.
+  std::lock_guard lock(mutex_);
+  selection_.Assign(bits, size);
+  next_block_ = selection_.FindChosen(next_block_, end_block_);
+  is_all_claimed_ = next_block_ == end_block_;
+}
+
 Progress ReadSession::Take(std::vector<BlockRun>* runs, Status* status) {
   std::lock_guard lock(mutex_);
   if (!std::exchange(is_reading_wanted_, true)) changed_.notify_one();
@@ -186,7 +194,7 @@ ReadSession::Work* ReadSession::Claim() {
     work.slots[i] = slots_.Take();
     work.bytes[i] = slot_bytes_[work.slots[i]];
   }
-  next_block_ += count;
+  next_block_ = selection_.FindChosen(next_block_ + count, end_block_);
   is_all_claimed_ = next_block_ == end_block_;
   return &work;
 }
@@ -196,7 +204,7 @@ Status ReadSession::FindNext(bool* is_hole, uint64_t* count) {
   Extent extent;
   Status status = extents_.Find(next_block_, &extent);
   if (!status.ok()) return status;
-  uint64_t end = std::min(extent.end_block, end_block_);
+  uint64_t end = selection_.FindLeftOut(next_block_, std::min(extent.end_block, end_block_));
   *is_hole = extent.is_hole;
   if (!extent.is_hole) {
     // A partial block at the end is read on its own: it is not aligned.
@@ -274,7 +282,9 @@ bool ReadSession::IsWorthAHop() {
 
 void ReadSession::Collect(const Work& work, std::vector<BlockRun>* runs) const {
   auto add_empty = [runs](int32_t kind, uint64_t first_block, uint64_t count) {
-    if (!runs->empty() && runs->back().slot == kind) {
+    bool is_neighbour =
+        !runs->empty() && runs->back().first_block + runs->back().count == first_block;
+    if (is_neighbour && runs->back().slot == kind) {
       runs->back().count += count;
     } else {
       runs->push_back({.first_block = first_block, .count = count, .slot = kind, .digest = {}});

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "block_facts.h"
+#include "block_selection.h"
 #include "extent_map.h"
 #include "sizes.h"
 #include "slot_list.h"
@@ -83,6 +84,10 @@ class ReadSession {
 
   // Whether the source is open. kReady sets `info`, kFailed `status`.
   Progress Opened(SourceInfo* info, Status* status);
+
+  // Reads only the blocks whose bits are set (BlockSelection), of those asked for. Once the source
+  // is open, and before the first Take.
+  void Select(const uint8_t* bits, size_t size);
 
   // Takes all blocks that are ready, up to the first that is not; the first call starts the
   // reading. kFailed, with `status`, comes after the blocks before the failure, and stays.
@@ -165,7 +170,8 @@ class ReadSession {
   std::mutex turn_;
   ExtentMap extents_;
   uint64_t next_block_ = 0;
-  // Set before reading starts.
+  // Both set before reading starts.
+  BlockSelection selection_;
   uint64_t end_block_ = 0;
 
   // Guards all that follows.

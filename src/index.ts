@@ -65,6 +65,7 @@ export type {
 export { completeSnapshot } from './complete-snapshot.ts';
 export type { BlockInput } from './pipeline/block-intake.ts';
 export type { Brake } from './pipeline/limiter.ts';
+export type { MappedRange } from './source/changed-map.ts';
 export { rebuildManifest } from './rebuild-manifest.ts';
 export { restoreSnapshot } from './restore.ts';
 export { SnapshotFile } from './snapshot-file.ts';

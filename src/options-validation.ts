@@ -191,9 +191,11 @@ export function validateWriterOptions(options: SnapshotWriterOptions): void {
 
 /** As {@link validateWriterOptions}, for uploadSnapshot: VolumeSize may still be learned from the source. */
 export function validateUploadOptions(options: UploadOptions): void {
-  const own = { params: object, source: streamOrPath('pipe', 'a Readable'), on: listeners };
+  const source = streamOrPath('pipe', 'a Readable');
+  const own = { params: object, source, changed: pathOrRanges, on: listeners };
   checkAll(options, { ...UPLOAD, ...own }, 'uploadSnapshot');
   required(options.source, 'source', 'a path or a Readable');
+  checkChanged(options);
   checkParams(options.params ?? {}, options.zeroBlocks);
   checkManifest(options);
   checkPart(options, options.params ?? {});
@@ -335,6 +337,17 @@ function checkParams(
   }
 }
 
+/**
+ * Of a stream nothing can be left unread; without a parent there is nothing that could have stayed the same, and nothing
+ * tells which one the snapshot of a part has.
+ */
+function checkChanged({ changed, source, params, snapshotId: ofPart }: UploadOptions): void {
+  if (changed === undefined) return;
+  if (ofPart !== undefined) throw conflict('changed', 'snapshotId');
+  if (typeof source !== 'string') throw missing('source, as a path,', 'changed');
+  if (params?.ParentSnapshotId === undefined) throw missing('params.ParentSnapshotId', 'changed');
+}
+
 function checkManifest(options: SnapshotWriterOptions | UploadOptions | CopyTarget): void {
   const { manifest, resume, base, params, onFailure } = options;
   // What cannot be read yet cannot be read back.
@@ -434,6 +447,10 @@ function paths(value: unknown, name: string): void {
   if (!Array.isArray(value)) throw typeError(name, 'an array of paths', value);
   if (value.length === 0) throw valueError(name, 'at least one path', value);
   for (const [index, one] of (value as unknown[]).entries()) path(one, `${name}[${index}]`);
+}
+
+function pathOrRanges(value: unknown, name: string): void {
+  if (!Array.isArray(value)) path(value, name);
 }
 
 function streamOrPath(method: 'pipe' | 'write', stream: string): Check {

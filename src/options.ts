@@ -8,6 +8,7 @@ import type {
   UploadEvents,
   VerifyEvents,
 } from './events.ts';
+import type { MappedRange } from './source/changed-map.ts';
 
 /** Bytes of block buffers held at one time when the caller sets no bound: 256 blocks. */
 export const DEFAULT_IN_FLIGHT_BYTES = 128 * 1024 * 1024;
@@ -91,6 +92,11 @@ export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 's
   readonly source: string | Readable | AsyncIterable<Uint8Array>;
   /** As for SnapshotWriter. VolumeSize defaults to the source's size, rounded up to a GiB; a stream needs it. */
   readonly params?: Omit<StartSnapshotCommandInput, 'VolumeSize'> & { VolumeSize?: number };
+  /**
+   * Which ranges of a file or device have changed since `params.ParentSnapshotId`: nothing else is read, and what is not
+   * named stays the parent's. Ranges in any order, or a file of them as `qemu-img map --output=json` prints it.
+   */
+  readonly changed?: string | readonly MappedRange[];
   readonly on?: Listeners<StartEvents & UploadEvents>;
 }
 
@@ -230,7 +236,7 @@ export interface SnapshotResult {
   readonly changedBlocksCount: number;
   /** Base64 of the aggregate digest that CompleteSnapshot was told; of a part, that of its own blocks. */
   readonly checksum: string;
-  /** Bytes of the source, holes included; 0 when only the end of an earlier run was missing. */
+  /** Bytes of the source, holes included, or of the blocks that `changed` names; 0 when only the end of an earlier run was missing. */
   readonly bytesRead: number;
   /** Bytes of acknowledged PUTs. */
   readonly bytesSent: number;

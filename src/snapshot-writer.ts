@@ -250,6 +250,16 @@ export class SnapshotWriter extends Writable implements Job {
     return (await (await this.#openManifest())?.isWritten(blockIndex)) ?? false;
   }
 
+  /** The first block behind what is written, where that stands for the whole volume, or for the range of a part. */
+  protected get sourceEndBlock(): number {
+    return (this.#part?.range.firstBlock ?? 0) + this.#intake.blocksTaken;
+  }
+
+  /** Blocks that an earlier run has sent, or may have. Before the first block of this one. */
+  protected async *sentBefore(): AsyncGenerator<number, void, undefined> {
+    if (this.#options.resume === true) yield* (await this.#openManifest())?.sentBefore() ?? [];
+  }
+
   get #part(): UploadPart | undefined {
     const { snapshotId, range } = this.#options;
     if (snapshotId === undefined || range === undefined) return undefined;
@@ -392,7 +402,7 @@ export class SnapshotWriter extends Writable implements Job {
     const { ParentSnapshotId } = this.#options.params;
     if (this.coversVolume) {
       await clearBehind(pipeline, {
-        firstBlock: (this.#part?.range.firstBlock ?? 0) + this.#intake.blocksTaken,
+        firstBlock: this.sourceEndBlock,
         endBlock: this.#part?.range.endBlock ?? this.#blockCount,
         // Whether a part's snapshot has a parent, nothing tells.
         mayShowParent: this.#part === undefined ? ParentSnapshotId !== undefined : !omitsZeroBlocks,

@@ -110,12 +110,13 @@ export class UploadManifest implements UploadRecords {
   /** Notes StartSnapshot's answer, from this run or an earlier one. */
   async started(answer: StartSnapshotAnswer): Promise<void> {
     this.#mayBeStarted = true;
-    const { zeroBlocks, base, state } = this.#manifest.facts;
+    const { zeroBlocks, base, state, parameters } = this.#manifest.facts;
     const absentIsZero = !answer.KmsKeyArn && base?.absentIsZero === true;
     this.#policy = {
       omitsZeroBlocks: zeroBlocks === 'omit',
       absent: base === undefined ? 'unsent' : absentIsZero ? 'zero' : 'unknown',
-      seesAllBlocks: this.#hasKnownEnd,
+      // Under a parent another run may read no more than what has changed.
+      seesAllBlocks: this.#hasKnownEnd && parameters.ParentSnapshotId === undefined,
     };
     if (state !== 'planned') return;
     await this.#manifest.update({
@@ -160,6 +161,15 @@ export class UploadManifest implements UploadRecords {
     for await (const run of this.#manifest.records()) {
       for (const { blockIndex, state } of run) {
         if (blockIndex >= firstBlock && state !== 'absent') yield blockIndex;
+      }
+    }
+  }
+
+  /** Blocks that earlier runs have sent, or may have, as far as the records tell. Nothing may be recorded meanwhile. */
+  async *sentBefore(): AsyncGenerator<number, void, undefined> {
+    for await (const run of this.#manifest.records()) {
+      for (const { blockIndex, state } of run) {
+        if (state === 'written' || state === 'doubtful') yield blockIndex;
       }
     }
   }

@@ -5,12 +5,14 @@ import { GIB, VOLUME_SIZE_GIB_MAX } from './base/constants.ts';
 import { SourceError } from './base/errors.ts';
 import { blockCountCeil, blockOffset, volumeBlockCount, volumeSizeGiBCeil } from './base/units.ts';
 import type { Block } from './engine/engine.ts';
+import { zeroBlock } from './engine/zero-block.ts';
 import type { UploadEvents } from './events.ts';
 import type { Job } from './job.ts';
 import { identifySource } from './manifest/source-identity.ts';
 import type { SnapshotResult, SnapshotWriterOptions, UploadOptions } from './options.ts';
 import { validateUploadOptions } from './options-validation.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
+import { findChangedBlocks, type ChangedBlocks } from './source/changed-blocks.ts';
 import type { UploadSource } from './upload-manifest.ts';
 
 /**
@@ -26,7 +28,7 @@ export async function uploadSnapshot(options: UploadOptions): Promise<SnapshotRe
 }
 
 async function uploadDisk(path: string, options: UploadOptions): Promise<SnapshotResult> {
-  const { engine, maxInFlightBytes, signal, range } = options;
+  const { engine, maxInFlightBytes, signal, range, changed: map } = options;
   const { firstBlock = 0, endBlock = Infinity } = range ?? {};
   const reader = new BlockReader(path, {
     ...(engine === undefined ? {} : { engine }),
@@ -40,18 +42,20 @@ async function uploadDisk(path: string, options: UploadOptions): Promise<Snapsho
     const volumeSizeGiB = options.params?.VolumeSize ?? volumeSizeGiBCeil(sizeBytes);
     checkSize(path, sizeBytes, volumeSizeGiB);
     const end = Math.min(endBlock, volumeBlockCount(volumeSizeGiB));
-    const bytesTotal = range === undefined ? sizeBytes : blockOffset(end - firstBlock);
-    const writer = new DiskWriter(writerOptions(options, volumeSizeGiB, bytesTotal), {
+    const changed = map === undefined ? undefined : await findChangedBlocks(map, sizeBytes);
+    const bytesOfRange = range === undefined ? sizeBytes : blockOffset(end - firstBlock);
+    const bytesToCome = changed === undefined ? bytesOfRange : changedBytes(changed);
+    const writer = new DiskWriter(writerOptions(options, volumeSizeGiB, bytesToCome), {
       path,
       sizeBytes,
-      endBlock: Math.min(end, blockCountCeil(sizeBytes)),
+      endBlock: Math.max(firstBlock, Math.min(end, blockCountCeil(sizeBytes))),
+      changed,
     });
     listen(options, writer);
     tellStart(options, writer, jobOf(writer, reader));
     const result = await finished(writer.blocksOf(reader), writer);
-    return result.bytesRead === 0 || range !== undefined
-      ? result
-      : { ...result, bytesRead: sizeBytes };
+    const isPartial = result.bytesRead === 0 || range !== undefined || changed !== undefined;
+    return isPartial ? result : { ...result, bytesRead: sizeBytes };
   } finally {
     reader.destroy();
   }
@@ -83,11 +87,13 @@ async function finished(
   return writer.done();
 }
 
-/** A file or device, and where what is read of it ends. */
+/** A file or device, or what has changed of it. */
 interface Disk {
   readonly path: string;
   readonly sizeBytes: number;
+  /** The first block behind those that are the upload's to read, what has not changed included. */
   readonly endBlock: number;
+  readonly changed: ChangedBlocks | undefined;
 }
 
 /** A writer of a file or device, which is known, and stands for the whole volume. */
@@ -103,19 +109,39 @@ class DiskWriter extends SnapshotWriter {
     return true;
   }
 
+  protected override get sourceEndBlock(): number {
+    return this.#disk.endBlock;
+  }
+
   protected override async identifySource(): Promise<UploadSource> {
     const { path, sizeBytes, endBlock } = this.#disk;
     return { identity: await identifySource(path, sizeBytes), endBlock };
   }
 
   /** What of the disk has to be read: nothing when an earlier run has sent it all. */
-  async *blocksOf(reader: AsyncIterable<Block>): AsyncGenerator<Block> {
-    if (!(await this.isSealed())) yield* reader;
+  async *blocksOf(reader: BlockReader): AsyncGenerator<Block> {
+    if (await this.isSealed()) return;
+    const { changed } = this.#disk;
+    if (changed !== undefined) {
+      // What an earlier run has sent may have changed back since, and its map may have been another.
+      for await (const index of this.sentBefore()) {
+        if (index < this.sourceEndBlock) changed.data.add(index);
+      }
+      (await reader.open()).select(changed.data);
+      for (const index of changed.zeros) {
+        if (!changed.data.has(index)) yield zeroBlock(index, 'zero');
+      }
+    }
+    yield* reader as AsyncIterable<Block>;
   }
 }
 
+function changedBytes({ data, zeros }: ChangedBlocks): number {
+  return blockOffset(data.size + zeros.size);
+}
+
 function writerOptions(
-  { source: _source, on: _on, params, ...rest }: UploadOptions,
+  { source: _source, changed: _changed, on: _on, params, ...rest }: UploadOptions,
   volumeSizeGiB: number,
   sourceSizeBytes?: number,
 ): SnapshotWriterOptions {

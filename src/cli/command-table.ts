@@ -252,6 +252,13 @@ export const UPLOAD_FLAGS = [
   },
   ...NEW_SNAPSHOT,
   {
+    name: 'changed',
+    kind: 'text',
+    value: 'FILE',
+    description: 'ranges that differ from the parent (JSON, - for stdin): read nothing else',
+    option: 'changed',
+  },
+  {
     name: 'snapshot-id',
     kind: 'text',
     value: 'SNAPSHOT',

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { BlockSet } from './block-set.ts';
 
 /** What a block of the source was found to be: data, read as zeros, or never allocated. */
 export type BlockKind = 'data' | 'zero' | 'hole';
@@ -41,6 +42,11 @@ export interface EngineReader {
   readonly isBlockDevice: boolean;
   /** True when reads by-pass the page cache (O_DIRECT). */
   readonly isDirect: boolean;
+  /**
+   * Reads only these of the blocks that were asked for; the others are not looked at. Once, before the first `next`. The
+   * set must not change afterwards.
+   */
+  select(blocks: BlockSet): void;
   /**
    * Returns the next blocks in index order, at least one; an empty array at the end. Waits while every buffer is
    * leased, so releasing blocks is what keeps it going. One call at a time.

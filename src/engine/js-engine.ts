@@ -5,6 +5,7 @@ import { BLOCK_SIZE } from '../base/constants.ts';
 import { sha256, ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError, type SourceError } from '../base/errors.ts';
 import { blockOffset } from '../base/units.ts';
+import type { BlockSet } from './block-set.ts';
 import { BlockPool, type Lease } from './block-pool.ts';
 import type {
   Block,
@@ -62,6 +63,8 @@ class JsReader implements EngineReader {
   readonly #endBlock: number;
   readonly #closing = new AbortController();
   #nextBlock: number;
+  /** The blocks to read; all when undefined. */
+  #selected: BlockSet | undefined;
   #failure: SourceError | undefined;
   /** The call of next() in progress, which close() waits for. */
   #reading: Promise<void> = Promise.resolve();
@@ -74,6 +77,11 @@ class JsReader implements EngineReader {
     this.#pool = new BlockPool({ maxBytes: slotCount * BLOCK_SIZE });
     this.#nextBlock = range.firstBlock;
     this.#endBlock = range.endBlock;
+  }
+
+  select(blocks: BlockSet): void {
+    this.#selected = blocks;
+    this.#nextBlock = blocks.firstFrom(this.#nextBlock, this.#endBlock);
   }
 
   async next(): Promise<readonly Block[]> {
@@ -105,7 +113,8 @@ class JsReader implements EngineReader {
         this.#pool.tryLease() ?? (blocks.length === 0 ? await this.#lease() : undefined);
       if (lease === undefined || !(await this.#fill(lease, blocks.length === 0))) break;
       blocks.push(toBlock(this.#nextBlock, lease));
-      this.#nextBlock += 1;
+      const after = this.#nextBlock + 1;
+      this.#nextBlock = this.#selected?.firstFrom(after, this.#endBlock) ?? after;
     }
     this.#throwIfClosed(blocks);
     return blocks;

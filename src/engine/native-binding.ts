@@ -60,6 +60,11 @@ export interface NativeReaderSetup extends NativeKernels {
 export interface NativeReaderHandle {
   /** What the file is, or why it could not be opened; undefined while it is being opened. */
   opened(): NativeSourceInfo | NativeFailure | undefined;
+  /**
+   * Reads only the blocks whose bits are set, the lowest bit of the first byte being block 0, and none behind them. Copies
+   * the bits. Once, between `opened` and the first `take`.
+   */
+  select(bits: Uint8Array): void;
   /** Starts the reading; blocks that are ready, in index order, or the failure that comes next; undefined when none is ready. */
   take(): NativeBatch | NativeFailure | undefined;
   /** Calls back once, as soon as anything has changed since the last look at `opened`, `take` or `stopped`. */
@@ -92,7 +97,7 @@ export interface NativeFailure {
   readonly offset: number;
 }
 
-/** Blocks in index order, without gaps. */
+/** Blocks in index order, without gaps unless some were selected. */
 export interface NativeBatch {
   /**
    * Three numbers a run: the first block's index, how many blocks, and the slot that holds the one block, or

@@ -1,6 +1,7 @@
 import { DIGEST_SIZE } from '../base/constants.ts';
 import { abortError } from '../base/errors.ts';
 import { slotCountFloor } from './block-pool.ts';
+import type { BlockSet } from './block-set.ts';
 import type { Block, EngineReader } from './engine.ts';
 import { SLOT_OF_HOLE } from './native-binding.ts';
 import type {
@@ -64,6 +65,10 @@ export class NativeReader implements EngineReader {
     await stop(native.handle);
     native.memory.retire();
     throw openError(setup.path, info);
+  }
+
+  select(blocks: BlockSet): void {
+    this.#handle.select(blocks.bits);
   }
 
   async next(): Promise<readonly Block[]> {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BLOCK_SIZE } from '../../src/base/constants.ts';
 import { SourceError } from '../../src/base/errors.ts';
+import { BlockSet } from '../../src/engine/block-set.ts';
 import { ZERO_BLOCK_DATA } from '../../src/engine/zero-block.ts';
 import type { Block, Engine, EngineReader, ReadOptions } from '../../src/engine/engine.ts';
 import { attachLoopDevice, canUseLoopDevices, mount } from '../support/loop-device.ts';
@@ -58,6 +59,23 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
         expect(reader.sizeBytes).toBe(0);
         expect(await reader.next()).toEqual([]);
         expect(await reader.next()).toEqual([]);
+      });
+
+      it.each([1, 2, 3])('reads the selected blocks of a range alone (seed %i)', async (seed) => {
+        const random = seededRandom(seed);
+        const disk = diskOf('ddd0dddd0ddd000ddddddd0dd0d').subarray(0, 26 * BLOCK_SIZE + 77);
+        const path = await fileOf(disk);
+        const selected = new BlockSet(27);
+        const share = random();
+        for (let index = 0; index < 27; index += 1) if (random() < share) selected.add(index);
+        for (const options of [{}, { firstBlock: 5, blockCount: 15 }, { firstBlock: 26 }]) {
+          const { firstBlock = 0, blockCount = 27 } = options as ReadOptions;
+          const expected = blocksOf(disk).filter(({ index }) => {
+            return selected.has(index) && index >= firstBlock && index < firstBlock + blockCount;
+          });
+          expect(await readAll(engine, path, options, selected)).toEqual(expected);
+        }
+        expect(await readAll(engine, path, {}, new BlockSet(27))).toEqual([]);
       });
 
       it('reads ranges, and cuts them at the end', async () => {
@@ -501,8 +519,15 @@ async function openTested(
   return reader;
 }
 
-async function readAll(engine: Engine, path: string, options?: ReadOptions): Promise<SeenBlock[]> {
-  return readRest(await openTested(engine, path, options));
+async function readAll(
+  engine: Engine,
+  path: string,
+  options?: ReadOptions,
+  selected?: BlockSet,
+): Promise<SeenBlock[]> {
+  const reader = await openTested(engine, path, options);
+  if (selected !== undefined) reader.select(selected);
+  return readRest(reader);
 }
 
 async function readRest(reader: EngineReader): Promise<SeenBlock[]> {

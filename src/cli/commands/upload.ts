@@ -17,6 +17,9 @@ import { snapshotParams } from '../snapshot-params.ts';
 import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
+/** Where Linux and macOS have a process's own stdin among the files. */
+const STDIN_PATH = '/dev/stdin';
+
 type Flags = FlagValues<typeof UPLOAD_FLAGS>;
 
 /** `ebs-snapshot upload SOURCE` */
@@ -81,6 +84,7 @@ function toOptions(flags: Flags): Partial<UploadOptions> {
     manifest: flags.manifest,
     resume: flags.resume,
     base: flags.base,
+    changed: flags.changed === '-' ? STDIN_PATH : flags.changed,
     verify: flags.verify,
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,

@@ -15,6 +15,7 @@
         'native/block_facts.cc',
         'native/block_inspector.cc',
         'native/block_reader.cc',
+        'native/block_write.cc',
         'native/block_writer.cc',
         'native/cpu_features.cc',
         'native/direct_io.cc',

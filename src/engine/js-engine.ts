@@ -6,8 +6,10 @@ import { sha256, ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError, type SourceError } from '../base/errors.ts';
 import { blockOffset } from '../base/units.ts';
 import { BlockPool, type Lease } from './block-pool.ts';
+import { writeWhole } from './block-write.ts';
 import type {
   Block,
+  BlockDestination,
   BlockFacts,
   Engine,
   EngineReader,
@@ -45,10 +47,14 @@ export class JsEngine implements Engine {
 
   // eslint-disable-next-line @typescript-eslint/require-await -- The interface is asynchronous; hashing here is not.
   async inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]> {
-    return blocks.map((block) => {
-      const isZero = ZERO_BLOCK_DATA.equals(block);
-      return { isZero, digest: isZero ? ZERO_BLOCK_DIGEST : sha256(block) };
-    });
+    return blocks.map(factsOf);
+  }
+
+  async save(block: Uint8Array, destination: BlockDestination): Promise<BlockFacts> {
+    const { fd, offset, expectedDigest } = destination;
+    const facts = factsOf(block);
+    if (Buffer.compare(facts.digest, expectedDigest) === 0) await writeWhole(fd, block, offset);
+    return facts;
   }
 }
 
@@ -204,6 +210,11 @@ async function findDeviceSize(file: FileHandle): Promise<number> {
     else beyond = middle;
   }
   return known * 512;
+}
+
+function factsOf(block: Uint8Array): BlockFacts {
+  const isZero = ZERO_BLOCK_DATA.equals(block);
+  return { isZero, digest: isZero ? ZERO_BLOCK_DIGEST : sha256(block) };
 }
 
 function toBlock(index: number, lease: Lease): Block {

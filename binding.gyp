@@ -12,10 +12,10 @@
       'target_name': 'ebs_snapshot_stream',
       'sources': [
         'native/addon.cc',
+        'native/block_destination.cc',
         'native/block_facts.cc',
         'native/block_inspector.cc',
         'native/block_reader.cc',
-        'native/block_write.cc',
         'native/block_writer.cc',
         'native/cpu_features.cc',
         'native/direct_io.cc',

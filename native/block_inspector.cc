@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "block_write.h"
+#include "block_destination.h"
 #include "hash_pool.h"
 #include "js_values.h"
 
@@ -26,28 +26,29 @@ struct BlockInspector::Core {
 // Made and destroyed on the JavaScript thread.
 struct BlockInspector::Job : HashJob {
   void OnInspected(size_t index) override {
-    if (!write.has_value() || !write->IsExpected(facts[index])) return;
-    status = write->Write(blocks[index]);
+    if (!destination.has_value() || !destination->IsExpected(facts[index])) return;
+    status = destination->Write(blocks[index]);
   }
 
   // Keeps the memory of the blocks: one block, or an array of them.
   Napi::ObjectReference memory;
   Napi::FunctionReference callback;
   // Of a job of one block.
-  std::optional<BlockWrite> write;
+  std::optional<BlockDestination> destination;
   Status status;
 };
 
 namespace {
 
-BlockWrite BlockWriteFrom(Napi::Object from) {
-  BlockWrite write;
-  write.fd = static_cast<int>(NumberFrom(from, "fd"));
-  write.offset = static_cast<uint64_t>(NumberFrom(from, "offset"));
+BlockDestination DestinationFrom(Napi::Object from) {
+  BlockDestination destination;
+  destination.fd = static_cast<int>(NumberFrom(from, "fd"));
+  destination.offset = static_cast<uint64_t>(NumberFrom(from, "offset"));
   auto digest = from.Get("expectedDigest").As<Napi::Uint8Array>();
-  write.expects_zero = digest.ByteLength() == 0;
-  if (!write.expects_zero) std::memcpy(write.expected_digest, digest.Data(), kDigestSize);
-  return write;
+  destination.expects_zero = digest.ByteLength() == 0;
+  if (!destination.expects_zero)
+    std::memcpy(destination.expected_digest, digest.Data(), kDigestSize);
+  return destination;
 }
 
 void Report(Napi::Env env, const std::vector<BlockFacts>& facts, const Status& status,
@@ -127,7 +128,7 @@ void BlockInspector::Save(const Napi::CallbackInfo& info) {
   job->memory = Napi::Persistent(block.As<Napi::Object>());
   job->callback = Napi::Persistent(info[3].As<Napi::Function>());
   job->blocks.push_back(bytes);
-  job->write = BlockWriteFrom(info[2].As<Napi::Object>());
+  job->destination = DestinationFrom(info[2].As<Napi::Object>());
   Submit(info.Env(), std::move(job));
 }
 

@@ -6,7 +6,7 @@ import { sha256, ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError, type SourceError } from '../base/errors.ts';
 import { blockOffset } from '../base/units.ts';
 import { BlockPool, type Lease } from './block-pool.ts';
-import { writeWhole } from './block-write.ts';
+import { writeWhole } from './whole-write.ts';
 import type {
   Block,
   BlockDestination,

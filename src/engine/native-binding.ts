@@ -161,13 +161,13 @@ export interface NativeInspectorHandle {
   save(
     block: Uint8Array,
     kernels: NativeKernels,
-    write: NativeBlockWrite,
+    destination: NativeBlockDestination,
     callback: (zeroFlags: Uint8Array, digests: Uint8Array, failure?: NativeFailure) => void,
   ): void;
 }
 
 /** Where a block goes. */
-export interface NativeBlockWrite {
+export interface NativeBlockDestination {
   /** Stays open until the callback. */
   readonly fd: number;
   readonly offset: number;

@@ -2,7 +2,6 @@ import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DIGEST_SIZE } from '../base/constants.ts';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
-import { writeError } from './block-write.ts';
 import type {
   BlockDestination,
   BlockFacts,
@@ -16,6 +15,7 @@ import { NativeReader } from './native-reader.ts';
 import { NativeWriter } from './native-writer.ts';
 import { checkReadOptions } from './read-range.ts';
 import { holdSlot } from './slot-memory.ts';
+import { systemError } from './system-error.ts';
 
 /**
  * Threads of one reader: each reads, then hashes, so there are more than cores, and the disk is busy while some hash;
@@ -77,16 +77,15 @@ export class NativeEngine implements Engine {
     });
   }
 
-  save(block: Uint8Array, destination: BlockDestination): Promise<BlockFacts> {
-    const { fd, offset, expectedDigest } = destination;
+  save(block: Uint8Array, { fd, offset, expectedDigest }: BlockDestination): Promise<BlockFacts> {
     const isZeroExpected = Buffer.compare(ZERO_BLOCK_DIGEST, expectedDigest) === 0;
-    const write = { fd, offset, expectedDigest: isZeroExpected ? NO_DIGEST : expectedDigest };
+    const destination = { fd, offset, expectedDigest: isZeroExpected ? NO_DIGEST : expectedDigest };
     const letGo = holdSlot(block);
     return new Promise((resolve, reject) => {
-      this.#inspector.save(block, this.#kernels, write, (zeroFlags, digests, failure) => {
+      this.#inspector.save(block, this.#kernels, destination, (zeroFlags, digests, failure) => {
         letGo();
         if (failure === undefined) resolve(factsOf(0, zeroFlags, digests));
-        else reject(writeError(failure));
+        else reject(systemError(failure));
       });
     });
   }

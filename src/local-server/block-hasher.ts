@@ -1,5 +1,5 @@
 import { webcrypto } from 'node:crypto';
-import { writeWhole } from '../engine/block-write.ts';
+import { writeWhole } from '../engine/whole-write.ts';
 import type { BlockDestination, BlockFacts } from '../engine/engine.ts';
 import { loadEngine } from '../engine/load-engine.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeWhole } from '../engine/block-write.ts';
+import { writeWhole } from '../engine/whole-write.ts';
 import type { BlockDestination } from '../engine/engine.ts';
 import type { BlockHasher } from './block-hasher.ts';
 import { BLOCK_SIZE } from './wire-table.ts';

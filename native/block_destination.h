@@ -1,5 +1,5 @@
-#ifndef EBS_NATIVE_BLOCK_WRITE_H_
-#define EBS_NATIVE_BLOCK_WRITE_H_
+#ifndef EBS_NATIVE_BLOCK_DESTINATION_H_
+#define EBS_NATIVE_BLOCK_DESTINATION_H_
 
 #include <cstdint>
 
@@ -9,7 +9,7 @@
 namespace ebs {
 
 // Where a block of kBlockSize bytes goes, and which block that has to be.
-struct BlockWrite {
+struct BlockDestination {
   // Belongs to the caller.
   int fd = -1;
   uint64_t offset = 0;
@@ -25,4 +25,4 @@ struct BlockWrite {
 
 }  // namespace ebs
 
-#endif  // EBS_NATIVE_BLOCK_WRITE_H_
+#endif  // EBS_NATIVE_BLOCK_DESTINATION_H_

@@ -12,6 +12,7 @@
       'target_name': 'ebs_snapshot_stream',
       'sources': [
         'native/addon.cc',
+        'native/block_destination.cc',
         'native/block_facts.cc',
         'native/block_inspector.cc',
         'native/block_reader.cc',

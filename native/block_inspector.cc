@@ -2,9 +2,11 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "block_destination.h"
 #include "hash_pool.h"
 #include "js_values.h"
 
@@ -23,14 +25,33 @@ struct BlockInspector::Core {
 
 // Made and destroyed on the JavaScript thread.
 struct BlockInspector::Job : HashJob {
-  // Keep the memory of the blocks.
-  Napi::ObjectReference block_array;
+  void OnInspected(size_t index) override {
+    if (!destination.has_value() || !destination->IsExpected(facts[index])) return;
+    status = destination->Write(blocks[index]);
+  }
+
+  // Keeps the memory of the blocks: one block, or an array of them.
+  Napi::ObjectReference memory;
   Napi::FunctionReference callback;
+  // Of a job of one block.
+  std::optional<BlockDestination> destination;
+  Status status;
 };
 
 namespace {
 
-void Report(Napi::Env env, const std::vector<BlockFacts>& facts,
+BlockDestination DestinationFrom(Napi::Object from) {
+  BlockDestination destination;
+  destination.fd = static_cast<int>(NumberFrom(from, "fd"));
+  destination.offset = static_cast<uint64_t>(NumberFrom(from, "offset"));
+  auto digest = from.Get("expectedDigest").As<Napi::Uint8Array>();
+  destination.expects_zero = digest.ByteLength() == 0;
+  if (!destination.expects_zero)
+    std::memcpy(destination.expected_digest, digest.Data(), kDigestSize);
+  return destination;
+}
+
+void Report(Napi::Env env, const std::vector<BlockFacts>& facts, const Status& status,
             Napi::FunctionReference* callback) {
   auto flags = Napi::Uint8Array::New(env, facts.size());
   auto digests = Napi::Uint8Array::New(env, facts.size() * kDigestSize);
@@ -41,13 +62,19 @@ void Report(Napi::Env env, const std::vector<BlockFacts>& facts,
     if (facts[i].is_zero) continue;
     std::memcpy(digests.Data() + i * kDigestSize, facts[i].digest, kDigestSize);
   }
-  callback->Call({flags, digests});
+  if (status.ok()) {
+    callback->Call({flags, digests});
+  } else {
+    callback->Call({flags, digests, FailureToJs(env, status)});
+  }
 }
 
 }  // namespace
 
 Napi::Function BlockInspector::Define(Napi::Env env) {
-  return DefineClass(env, "BlockInspector", {InstanceMethod<&BlockInspector::Inspect>("inspect")});
+  return DefineClass(env, "BlockInspector",
+                     {InstanceMethod<&BlockInspector::Inspect>("inspect"),
+                      InstanceMethod<&BlockInspector::Save>("save")});
 }
 
 BlockInspector::BlockInspector(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -80,7 +107,7 @@ void BlockInspector::Inspect(const Napi::CallbackInfo& info) {
   auto blocks = info[0].As<Napi::Array>();
   auto job = std::make_unique<Job>();
   job->kernels = KernelsFrom(info[1].As<Napi::Object>());
-  job->block_array = Napi::Persistent(blocks.As<Napi::Object>());
+  job->memory = Napi::Persistent(blocks.As<Napi::Object>());
   job->callback = Napi::Persistent(info[2].As<Napi::Function>());
   for (uint32_t i = 0; i < blocks.Length(); i++) {
     const uint8_t* bytes = blocks.Get(i).As<Napi::Uint8Array>().Data();
@@ -88,8 +115,26 @@ void BlockInspector::Inspect(const Napi::CallbackInfo& info) {
     if (bytes == nullptr) return;
     job->blocks.push_back(bytes);
   }
+  Submit(info.Env(), std::move(job));
+}
+
+void BlockInspector::Save(const Napi::CallbackInfo& info) {
+  if (core_ == nullptr) return;
+  auto block = info[0].As<Napi::Uint8Array>();
+  const uint8_t* bytes = block.Data();
+  if (bytes == nullptr) return;
+  auto job = std::make_unique<Job>();
+  job->kernels = KernelsFrom(info[1].As<Napi::Object>());
+  job->memory = Napi::Persistent(block.As<Napi::Object>());
+  job->callback = Napi::Persistent(info[3].As<Napi::Function>());
+  job->blocks.push_back(bytes);
+  job->destination = DestinationFrom(info[2].As<Napi::Object>());
+  Submit(info.Env(), std::move(job));
+}
+
+void BlockInspector::Submit(Napi::Env env, std::unique_ptr<Job> job) {
   job->facts.resize(job->blocks.size());
-  if (core_->pending_count++ == 0) core_->on_finish.Ref(info.Env());
+  if (core_->pending_count++ == 0) core_->on_finish.Ref(env);
   core_->pool->Submit(std::move(job));
 }
 
@@ -99,7 +144,7 @@ void BlockInspector::OnFinish(Napi::Env env, Napi::Function, Core* core, void*) 
   for (std::unique_ptr<HashJob>& finished : core->pool->TakeFinished()) {
     std::unique_ptr<Job> job(static_cast<Job*>(finished.release()));
     if (--core->pending_count == 0) core->on_finish.Unref(env);
-    Report(env, job->facts, &job->callback);
+    Report(env, job->facts, job->status, &job->callback);
   }
 }
 

@@ -3,10 +3,12 @@
 
 #include <napi.h>
 
+#include <memory>
+
 namespace ebs {
 
-// The JavaScript class over a HashPool; src/engine/native-binding.ts tells what its function does
-// (NativeInspectorHandle).
+// The JavaScript class over a HashPool; src/engine/native-binding.ts tells what its functions
+// do (NativeInspectorHandle).
 //
 // The pool and its thread-safe function are one Core, which the function's finalizer destroys: when
 // this object is collected, or when the environment ends. The pool's threads end before that.
@@ -22,6 +24,8 @@ class BlockInspector : public Napi::ObjectWrap<BlockInspector> {
   struct Job;
 
   void Inspect(const Napi::CallbackInfo& info);
+  void Save(const Napi::CallbackInfo& info);
+  void Submit(Napi::Env env, std::unique_ptr<Job> job);
   static void OnFinish(Napi::Env env, Napi::Function, Core* core, void*);
 
   // Null once the environment is ending.

@@ -138,7 +138,11 @@ void HashPool::Inspect(const std::vector<Item>& items) {
   std::array<BlockFacts, kInspectedBlocksMax> facts;
   for (size_t i = 0; i < items.size(); i++) blocks[i] = items[i].job->blocks[items[i].index];
   InspectBlocks(items.front().job->kernels, {blocks.data(), items.size()}, facts.data());
-  for (size_t i = 0; i < items.size(); i++) items[i].job->facts[items[i].index] = facts[i];
+  for (size_t i = 0; i < items.size(); i++) {
+    const Item& item = items[i];
+    item.job->facts[item.index] = facts[i];
+    item.job->OnInspected(item.index);
+  }
 }
 
 bool HashPool::Finish(const std::vector<Item>& items) {

@@ -19,6 +19,10 @@ namespace ebs {
 struct HashJob {
   virtual ~HashJob() = default;
 
+  // Called for each block on the thread that hashed it, as soon as facts[index] is set, its bytes
+  // being in that core's cache.
+  virtual void OnInspected(size_t /*index*/) {}
+
   Kernels kernels;
   std::vector<const uint8_t*> blocks;
   // facts[i] is of blocks[i]; as many.

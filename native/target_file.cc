@@ -11,6 +11,7 @@
 
 #include "direct_io.h"
 #include "sizes.h"
+#include "whole_write.h"
 
 #if defined(__linux__)
 #include <linux/fs.h>
@@ -111,17 +112,9 @@ void TargetFile::OpenDirect() {
 #endif
 
 Status TargetFile::Write(const uint8_t* bytes, size_t size, uint64_t offset) const {
-  while (size > 0) {
-    ssize_t written = WriteSome(bytes, size, offset);
-    if (written < 0 && errno == EINTR) continue;
-    // A write of nothing would be tried for ever.
-    if (written == 0) errno = EIO;
-    if (written <= 0) return Failed("write", offset);
-    bytes += written;
-    size -= static_cast<size_t>(written);
-    offset += static_cast<uint64_t>(written);
-  }
-  return {};
+  return WriteWhole(bytes, size, offset, [this](const uint8_t* part, size_t length, uint64_t at) {
+    return WriteSome(part, length, at);
+  });
 }
 
 ssize_t TargetFile::WriteSome(const uint8_t* bytes, size_t size, uint64_t offset) const {

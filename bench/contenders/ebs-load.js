@@ -1,7 +1,8 @@
 /**
- * Loads a service: ENDPOINT PID SIZE_BYTES CONNECTIONS. Puts a snapshot, completes it, lists it and reads it, with
- * requests that were signed before. Prints a figure for each name; nothing when the service kept something else.
- * With `bare` as fifth argument the service is bare-service.js, which knows no snapshots.
+ * Loads a service: ENDPOINT PID COLD_BYTES SIZE_BYTES CONNECTIONS. Puts a snapshot, completes it, lists it and reads it, with
+ * requests that were signed before: one of COLD_BYTES, which is the first thing that the two processes ever do, then another one
+ * of SIZE_BYTES. Prints a figure for each name; nothing when the service kept something else.
+ * With `bare` as sixth argument the service is bare-service.js, which knows no snapshots.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -10,10 +11,9 @@ import { URL } from 'node:url';
 import { BLOCK_SIZE } from '../../dist/base/constants.js';
 import { RawClient, sha256, signedHead } from './raw-client.js';
 
-const [address, pid, sizeBytes, connectionCount, kind] = process.argv.slice(2);
+const [address, pid, coldBytes, sizeBytes, connectionCount, kind] = process.argv.slice(2);
 const isBare = kind === 'bare';
 const endpoint = new URL(address);
-const count = Number(sizeBytes) / BLOCK_SIZE;
 /** Different blocks; each is put to many indices. */
 const DISTINCT = 64;
 /** Blocks that are compared byte for byte after the clock has stopped. */
@@ -27,29 +27,38 @@ const digests = blocks.map(sha256);
 const clients = Array.from({ length: Number(connectionCount) }, () => new RawClient(endpoint));
 const [client] = clients;
 
-const snapshotId = isBare ? 'snap-00000000000000000' : await start();
-const puts = Array.from({ length: count }, (_, index) => putHead(index));
-const put = await clocked(count, async (connection, i) => {
-  const { status } = await connection.send(puts[i], blocks[i % DISTINCT]);
-  if (status !== 201) throw new Error(`Put ${i} was answered with ${status}`);
-});
-if (!isBare) await complete();
-const { tokens, pageMs } = isBare ? { tokens: undefined } : await list();
-const gets = Array.from({ length: count }, (_, index) => getHead(index));
-const get = await clocked(count, async (connection, i) => {
-  const { status, head } = await connection.send(gets[i], undefined, { keepsBody: false });
-  const isRight = isBare || head.includes(digests[i % DISTINCT].toString('base64'));
-  if (status !== 200 || !isRight) throw new Error(`Get ${i} was answered with ${head}`);
-});
-if (!isBare) await compareBytes();
+const cold = await loadSnapshot(Number(coldBytes) / BLOCK_SIZE);
+const steady = await loadSnapshot(Number(sizeBytes) / BLOCK_SIZE);
 for (const connection of clients) connection.close();
 console.log(
   JSON.stringify({
-    ...named('PUT', put),
-    ...named('GET', get),
-    ...(pageMs === undefined ? {} : { 'list, ms/10,000 blocks': pageMs }),
+    ...named('PUT', steady.put),
+    ...named('GET', steady.get),
+    ...(steady.pageMs === undefined ? {} : { 'list, ms/10,000 blocks': steady.pageMs }),
+    ...named('cold PUT', cold.put),
+    ...named('cold GET', cold.get),
   }),
 );
+
+/** Puts the blocks of a new snapshot, and reads them back. */
+async function loadSnapshot(count) {
+  const snapshotId = isBare ? 'snap-00000000000000000' : await start(count);
+  const puts = Array.from({ length: count }, (_, index) => putHead(snapshotId, index));
+  const put = await clocked(count, async (connection, i) => {
+    const { status } = await connection.send(puts[i], blocks[i % DISTINCT]);
+    if (status !== 201) throw new Error(`Put ${i} was answered with ${status}`);
+  });
+  if (!isBare) await complete(snapshotId, count);
+  const { tokens, pageMs } = isBare ? {} : await list(snapshotId, count);
+  const gets = Array.from({ length: count }, (_, i) => getHead(snapshotId, i, tokens?.get(i)));
+  const get = await clocked(count, async (connection, i) => {
+    const { status, head } = await connection.send(gets[i], undefined, { keepsBody: false });
+    const isRight = isBare || head.includes(digests[i % DISTINCT].toString('base64'));
+    if (status !== 200 || !isRight) throw new Error(`Get ${i} was answered with ${head}`);
+  });
+  if (!isBare) await compareBytes(gets);
+  return { put, get, pageMs };
+}
 
 function named(name, { gibPerSecond, serverCpu, clientCpu }) {
   return {
@@ -86,7 +95,7 @@ function serviceSeconds() {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-async function start() {
+async function start(count) {
   const body = JSON.stringify({ VolumeSize: Math.ceil((count * BLOCK_SIZE) / 2 ** 30) });
   const payloadHash = sha256(body).toString('hex');
   const request = { method: 'POST', path: '/snapshots', bodySize: body.length, payloadHash };
@@ -94,7 +103,7 @@ async function start() {
   return JSON.parse(answer.body).SnapshotId;
 }
 
-function putHead(index) {
+function putHead(snapshotId, index) {
   return signedHead(endpoint, {
     method: 'PUT',
     path: `/snapshots/${snapshotId}/blocks/${index}`,
@@ -107,14 +116,13 @@ function putHead(index) {
   });
 }
 
-function getHead(index) {
+function getHead(snapshotId, index, token = 'none') {
   const path = `/snapshots/${snapshotId}/blocks/${index}`;
-  const token = tokens?.get(index) ?? 'none';
   return signedHead(endpoint, { method: 'GET', path, query: `blockToken=${token}` });
 }
 
 /** The service compares count and aggregate: what can be listed afterwards is what was put. */
-async function complete() {
+async function complete(snapshotId, count) {
   const aggregate = createHash('sha256');
   for (let i = 0; i < count; i += 1) aggregate.update(digests[i % DISTINCT]);
   const head = signedHead(endpoint, {
@@ -131,21 +139,21 @@ async function complete() {
   if (status !== 202) throw new Error(`Complete was answered with ${status} ${body}`);
 }
 
-async function list() {
+async function list(snapshotId, count) {
   const tokens = new Map();
   const since = performance.now();
-  let page = await listPage(undefined);
+  let page = await listPage(snapshotId, undefined);
   for (;;) {
     for (const { BlockIndex, BlockToken } of page.Blocks) tokens.set(BlockIndex, BlockToken);
     if (page.NextToken === null) break;
-    page = await listPage(page.NextToken);
+    page = await listPage(snapshotId, page.NextToken);
   }
   if (tokens.size !== count) throw new Error(`Listed ${tokens.size} of ${count} blocks`);
   return { tokens, pageMs: ((performance.now() - since) * PAGE_SIZE) / count };
 }
 
 /** A snapshot whose figures are still compared is not there yet. */
-async function listPage(token) {
+async function listPage(snapshotId, token) {
   const path = `/snapshots/${snapshotId}/blocks`;
   const query = `maxResults=${PAGE_SIZE}${token === undefined ? '' : `&pageToken=${token}`}`;
   for (let tries = 0; tries < 1000; tries += 1) {
@@ -162,7 +170,8 @@ async function listPage(token) {
   throw new Error(`${snapshotId} did not become readable`);
 }
 
-async function compareBytes() {
+async function compareBytes(gets) {
+  const count = gets.length;
   for (let n = 0; n < Math.min(COMPARED, count); n += 1) {
     const index = Math.floor((n * count) / COMPARED);
     const { body } = await client.send(gets[index]);

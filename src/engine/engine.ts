@@ -24,6 +24,16 @@ export interface BlockFacts {
   readonly digest: Uint8Array;
 }
 
+/** Where a block is to be written, and which block that has to be. */
+export interface BlockDestination {
+  /** An open file; the caller closes it, after the promise has settled. */
+  readonly fd: number;
+  /** Byte of the file at which the block begins. */
+  readonly offset: number;
+  /** 32 bytes. A block of another digest is not written. */
+  readonly expectedDigest: Uint8Array;
+}
+
 /** How a file or device is to be read. */
 export interface ReadOptions {
   /** First block to read. Default 0. */
@@ -102,4 +112,10 @@ export interface Engine {
   openWriter(handle: FileHandle): EngineWriter;
   /** Zero-scans and hashes blocks of BLOCK_SIZE bytes each; result i is of block i. The buffers must not change meanwhile. */
   inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]>;
+  /**
+   * Hashes a block, compares its digest with the one expected, and writes it if it is that one. Resolves to what the block
+   * is when its bytes are the kernel's, or when nothing was written because it is another. The buffer must not change meanwhile.
+   * @throws {Error} of the system, with errno, code and syscall, when the write fails.
+   */
+  save(block: Uint8Array, destination: BlockDestination): Promise<BlockFacts>;
 }

@@ -7,8 +7,10 @@ import { abortError, type SourceError } from '../base/errors.ts';
 import { blockOffset } from '../base/units.ts';
 import type { BlockSet } from './block-set.ts';
 import { BlockPool, type Lease } from './block-pool.ts';
+import { writeWhole } from './whole-write.ts';
 import type {
   Block,
+  BlockDestination,
   BlockFacts,
   Engine,
   EngineReader,
@@ -46,10 +48,14 @@ export class JsEngine implements Engine {
 
   // eslint-disable-next-line @typescript-eslint/require-await -- The interface is asynchronous; hashing here is not.
   async inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]> {
-    return blocks.map((block) => {
-      const isZero = ZERO_BLOCK_DATA.equals(block);
-      return { isZero, digest: isZero ? ZERO_BLOCK_DIGEST : sha256(block) };
-    });
+    return blocks.map(factsOf);
+  }
+
+  async save(block: Uint8Array, destination: BlockDestination): Promise<BlockFacts> {
+    const { fd, offset, expectedDigest } = destination;
+    const facts = factsOf(block);
+    if (Buffer.compare(facts.digest, expectedDigest) === 0) await writeWhole(fd, block, offset);
+    return facts;
   }
 }
 
@@ -213,6 +219,11 @@ async function findDeviceSize(file: FileHandle): Promise<number> {
     else beyond = middle;
   }
   return known * 512;
+}
+
+function factsOf(block: Uint8Array): BlockFacts {
+  const isZero = ZERO_BLOCK_DATA.equals(block);
+  return { isZero, digest: isZero ? ZERO_BLOCK_DIGEST : sha256(block) };
 }
 
 function toBlock(index: number, lease: Lease): Block {

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { BLOCK_SIZE } from '../base/constants.ts';
 import type { ByteRange, EngineWriter } from './engine.ts';
+import { writeWhole } from './whole-write.ts';
 import { ZERO_BLOCK_DATA } from './zero-block.ts';
 
 /**
@@ -41,17 +42,8 @@ export class JsWriter implements EngineWriter {
     await Promise.allSettled(this.#outstanding);
   }
 
-  async #write(offset: number, data: Uint8Array): Promise<void> {
-    // A write may take a part only, as when a signal arrives or the disk fills up; the next one then says why.
-    for (let done = 0; done < data.byteLength;) {
-      const at = offset + done;
-      const { bytesWritten } = await this.#handle
-        .write(data, done, data.byteLength - done, at)
-        .catch((error: unknown) => {
-          throw Object.assign(error as Error, { offset: at });
-        });
-      done += bytesWritten;
-    }
+  #write(offset: number, data: Uint8Array): Promise<void> {
+    return writeWhole(this.#handle.fd, data, offset);
   }
 
   /** Whether the target has exactly these bytes; one that cannot be read has them not. */

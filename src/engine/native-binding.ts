@@ -159,6 +159,25 @@ export interface NativeInspectorHandle {
     kernels: NativeKernels,
     callback: (zeroFlags: Uint8Array, digests: Uint8Array) => void,
   ): void;
+  /**
+   * The same for one block, which the thread that hashed it also writes if it is the one expected: calls back when it is
+   * written or found to be another, or with what went wrong.
+   */
+  save(
+    block: Uint8Array,
+    kernels: NativeKernels,
+    destination: NativeBlockDestination,
+    callback: (zeroFlags: Uint8Array, digests: Uint8Array, failure?: NativeFailure) => void,
+  ): void;
+}
+
+/** Where a block goes. */
+export interface NativeBlockDestination {
+  /** Stays open until the callback. */
+  readonly fd: number;
+  readonly offset: number;
+  /** 32 bytes; empty for the zero block, whose digest native code does not know. */
+  readonly expectedDigest: Uint8Array;
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */

@@ -2,12 +2,20 @@ import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DIGEST_SIZE } from '../base/constants.ts';
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
-import type { BlockFacts, Engine, EngineReader, EngineWriter, ReadOptions } from './engine.ts';
+import type {
+  BlockDestination,
+  BlockFacts,
+  Engine,
+  EngineReader,
+  EngineWriter,
+  ReadOptions,
+} from './engine.ts';
 import type { NativeBinding, NativeInspectorHandle, NativeKernels } from './native-binding.ts';
 import { NativeReader } from './native-reader.ts';
 import { NativeWriter } from './native-writer.ts';
 import { checkReadOptions } from './read-range.ts';
 import { holdSlot } from './slot-memory.ts';
+import { systemError } from './system-error.ts';
 
 /**
  * Threads of one reader: each reads, then hashes, so there are more than cores, and the disk is busy while some hash;
@@ -68,7 +76,22 @@ export class NativeEngine implements Engine {
       });
     });
   }
+
+  save(block: Uint8Array, { fd, offset, expectedDigest }: BlockDestination): Promise<BlockFacts> {
+    const isZeroExpected = Buffer.compare(ZERO_BLOCK_DIGEST, expectedDigest) === 0;
+    const destination = { fd, offset, expectedDigest: isZeroExpected ? NO_DIGEST : expectedDigest };
+    const letGo = holdSlot(block);
+    return new Promise((resolve, reject) => {
+      this.#inspector.save(block, this.#kernels, destination, (zeroFlags, digests, failure) => {
+        letGo();
+        if (failure === undefined) resolve(factsOf(0, zeroFlags, digests));
+        else reject(systemError(failure));
+      });
+    });
+  }
 }
+
+const NO_DIGEST = new Uint8Array(0);
 
 /** One set of hashing threads for all engines of an environment. */
 const inspectors = new WeakMap<NativeBinding, NativeInspectorHandle>();

@@ -1,7 +1,7 @@
-import { getSystemErrorMap } from 'node:util';
 import type { ByteRange, EngineWriter } from './engine.ts';
-import type { NativeFailure, NativeWriterHandle, WriterCallback } from './native-binding.ts';
+import type { NativeWriterHandle, WriterCallback } from './native-binding.ts';
 import { holdSlot } from './slot-memory.ts';
+import { systemError } from './system-error.ts';
 
 /** Writes a target through the addon. */
 export class NativeWriter implements EngineWriter {
@@ -54,11 +54,4 @@ export class NativeWriter implements EngineWriter {
       this.#outstanding.delete(running);
     }
   }
-}
-
-/** As Node's own: a negative errno, and its name as code. */
-function systemError({ errno, syscall, offset }: NativeFailure): Error {
-  const [code = 'UNKNOWN', text = 'system error'] = getSystemErrorMap().get(-errno) ?? [];
-  const message = `${code}: ${text}, ${syscall}`;
-  return Object.assign(new Error(message), { errno: -errno, code, syscall, offset });
 }

@@ -17,6 +17,9 @@ import { SignatureError, type SignatureVerifier } from './verify-signature.ts';
 import type { EbsOperation } from './wire-table.ts';
 import { xmlErrorAnswer } from './xml-errors.ts';
 
+/** In the place of a body's digest: the client's signature does not cover the body. */
+const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
+
 const EBS: Readonly<Record<EbsOperation, Operation>> = {
   StartSnapshot: startSnapshot,
   PutSnapshotBlock: putSnapshotBlock,
@@ -44,7 +47,7 @@ export async function dispatch(
         method: incoming.method,
         url: incoming.url,
         rawHeaders: incoming.request.rawHeaders,
-        bodySha256Hex: body.isTooLong ? undefined : body.digest.toString('hex'),
+        bodySha256Hex: await payloadHash(incoming, body),
       },
       incoming.service,
     );
@@ -54,6 +57,15 @@ export async function dispatch(
     if (error instanceof NoAnswer) throw error;
     return errorAnswer(error, incoming);
   }
+}
+
+/** What a client has not signed is not hashed for its signature. */
+async function payloadHash(
+  { request }: Incoming,
+  { content, isTooLong }: ReceivedBody,
+): Promise<string | undefined> {
+  if (isTooLong || request.headers['x-amz-content-sha256'] === UNSIGNED_PAYLOAD) return undefined;
+  return (await content.digest()).toString('hex');
 }
 
 function operate(
@@ -67,9 +79,9 @@ function operate(
   }
   switch (incoming.service) {
     case 'ec2':
-      return answerEc2(service, { region, form: formOf(body.bytes) });
+      return answerEc2(service, { region, form: formOf(body.content.bytes) });
     case 'sts':
-      return answerSts(service, formOf(body.bytes));
+      return answerSts(service, formOf(body.content.bytes));
     case 's3':
       return answerS3(service, method, path);
     case 'ebs':

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isGone, onceDone } from './answer-end.ts';
 import type { Answer } from './answers.ts';
-import { hashBody, type HashBlock } from './block-hash.ts';
+import type { BlockHasher } from './block-hasher.ts';
 import { dispatch, errorAnswer } from './dispatch.ts';
 import type { Faults } from './faults.ts';
+import { HashedBytes } from './hashed-bytes.ts';
 import type { History, OpenRequest } from './history.ts';
 import { openPassage } from './hostility/open-passage.ts';
 import type { Hostility } from './hostility/hostility.ts';
@@ -32,7 +33,7 @@ export interface ExchangeParties {
   /** Scripted faults. */
   readonly faults: Faults;
   readonly hostility: Hostility;
-  readonly hashBlock: HashBlock;
+  readonly hasher: BlockHasher;
 }
 
 /** A request under way. */
@@ -118,9 +119,14 @@ async function carryOut(current: Exchange, buffer: Buffer): Promise<Answer> {
   if (incoming.route === undefined) current.passage = openPassage(parties, current);
   const { passage } = current;
   await passage?.at('after-body', { bytes: raw.bytes });
-  const body = { ...raw, digest: await hashBody(raw.bytes, parties.hashBlock) };
-  if (carriesBlock(incoming)) current.digest = body.digest.toString('base64');
-  return dispatch(parties, incoming, body, () => passage?.at('operation'));
+  const { bytes, isTooLong, isCut } = raw;
+  const content = new HashedBytes(bytes, parties.hasher);
+  const body = { content, isTooLong, isCut };
+  try {
+    return await dispatch(parties, incoming, body, () => passage?.at('operation'));
+  } finally {
+    if (carriesBlock(incoming)) current.digest = (await content.digest()).toString('base64');
+  }
 }
 
 async function deliver(current: Exchange, answer: Answer): Promise<void> {

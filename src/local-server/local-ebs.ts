@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { Account } from './account.ts';
 import { BlockBuffers } from './block-buffers.ts';
-import { chooseBlockHash } from './block-hash.ts';
+import { chooseBlockHasher } from './block-hasher.ts';
 import { Faults, type FaultRule } from './faults.ts';
 import { History, type RequestCounters, type RequestRecord } from './history.ts';
 import { Hostility } from './hostility/hostility.ts';
@@ -76,7 +76,7 @@ export class LocalEbs {
         history,
         faults,
         hostility,
-        hashBlock: chooseBlockHash(),
+        hasher: chooseBlockHasher(),
       },
       resolved.idleTimeoutMs,
     );

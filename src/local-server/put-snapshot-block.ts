@@ -1,5 +1,6 @@
 import { jsonAnswer, type Answer } from './answers.ts';
 import { Constraints, parseInteger } from './constraints.ts';
+import type { HashedBytes } from './hashed-bytes.ts';
 import { frameworkError, invalid, invalidParameter, snapshotNotFound } from './refusal.ts';
 import {
   alreadyCompleted,
@@ -8,7 +9,7 @@ import {
   type EbsCall,
   type Service,
 } from './service.ts';
-import { BLOCK_SIZE, BLOCKS_PER_GIB, HEADER, PATTERN } from './wire-table.ts';
+import { BLOCK_SIZE, BLOCKS_PER_GIB, DIGEST_SIZE, HEADER, PATTERN } from './wire-table.ts';
 
 interface PutRequest {
   readonly snapshotId: string;
@@ -33,16 +34,18 @@ export async function putSnapshotBlock(service: Service, call: EbsCall): Promise
       `Unsupported Checksum Algorithm '${request.algorithm}', supported algorithms are SHA256`,
     );
   }
-  const computed = call.body.digest.toString('base64');
-  if (computed !== request.checksum) throw checksumMismatch(computed, request.checksum);
-  const block = { index: blockIndex, data: call.body.bytes, digest: call.body.digest };
+  const { content } = call.body;
+  const expectedDigest = await readChecksum(request.checksum, content);
+  const block = { index: blockIndex, content, expectedDigest };
   switch (await service.store.putBlock(snapshot, block, service.now())) {
     case 'stored':
       return jsonAnswer(
         'PutSnapshotBlock',
         {},
-        { [HEADER.checksum]: computed, [HEADER.checksumAlgorithm]: 'SHA256' },
+        { [HEADER.checksum]: request.checksum, [HEADER.checksumAlgorithm]: 'SHA256' },
       );
+    case 'mismatch':
+      throw await checksumMismatch(request.checksum, content);
     case 'sealed':
       throw alreadyCompleted();
     case 'deleted':
@@ -96,7 +99,7 @@ function checkBody({ dataLength }: PutRequest, { body }: EbsCall): void {
       `Block data is longer than the block size, expected ${BLOCK_SIZE}`,
     );
   }
-  if (body.isCut || body.bytes.length < BLOCK_SIZE) {
+  if (body.isCut || body.content.bytes.length < BLOCK_SIZE) {
     throw invalidParameter('Failed to read block data');
   }
   if (dataLength !== BLOCK_SIZE) {
@@ -107,7 +110,15 @@ function checkBody({ dataLength }: PutRequest, { body }: EbsCall): void {
   }
 }
 
-function checksumMismatch(computed: string, expected: string): Error {
+/** Only the one way of writing a digest in base64 that the service itself uses is the digest. */
+async function readChecksum(checksum: string, content: HashedBytes): Promise<Buffer> {
+  const digest = Buffer.from(checksum, 'base64');
+  if (digest.length === DIGEST_SIZE && digest.toString('base64') === checksum) return digest;
+  throw await checksumMismatch(checksum, content);
+}
+
+async function checksumMismatch(expected: string, content: HashedBytes): Promise<Error> {
+  const computed = (await content.digest()).toString('base64');
   return frameworkError(
     403,
     'InvalidSignatureException',

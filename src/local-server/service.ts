@@ -1,6 +1,7 @@
 import type { Account } from './account.ts';
 import type { Answer } from './answers.ts';
 import type { BlockBuffers } from './block-buffers.ts';
+import type { HashedBytes } from './hashed-bytes.ts';
 import { invalid, snapshotNotFound } from './refusal.ts';
 import { stateAt, type Lags, type SnapshotState } from './snapshot-record.ts';
 import type { SnapshotStore, StoredSnapshot } from './snapshot-store.ts';
@@ -33,9 +34,7 @@ export interface EbsCall {
 /** A body as it arrived. */
 export interface ReceivedBody {
   /** At most a block for Put; nothing beyond that is kept. */
-  readonly bytes: Uint8Array;
-  /** SHA-256 of `bytes`. */
-  readonly digest: Buffer;
+  readonly content: HashedBytes;
   readonly isTooLong: boolean;
   /** The client stopped sending before the end. */
   readonly isCut: boolean;

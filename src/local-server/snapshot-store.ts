@@ -12,6 +12,7 @@ import {
   type OwnedBlock,
 } from './block-records.ts';
 import { GroupCommit } from './group-commit.ts';
+import type { HashedBytes } from './hashed-bytes.ts';
 import { computeOwnFigures, judgeSeal, type OwnFigures } from './seal-verdict.ts';
 import type { Seal, SnapshotRecord, Tag } from './snapshot-record.ts';
 import { openStoreFolder, StoreError, type StoreFolder } from './store-folder.ts';
@@ -23,7 +24,7 @@ export interface StoredSnapshot {
   /** Epoch milliseconds of the last accepted write. */
   lastActivityMs: number;
   /** Puts under way, by index. */
-  readonly storing: Map<number, Promise<void>>;
+  readonly storing: Map<number, Promise<boolean>>;
   /** Settles when the figures of CompleteSnapshot have been judged. */
   judging: Promise<void>;
 }
@@ -33,8 +34,17 @@ export interface TokenRecord {
   readonly name: string;
 }
 
-/** What became of a block that was put. */
-export type PutOutcome = 'stored' | 'sealed' | 'deleted' | 'conflict';
+/** A block on its way to the store. */
+export interface PutBlock {
+  readonly index: number;
+  /** BLOCK_SIZE bytes. */
+  readonly content: HashedBytes;
+  /** What the SHA-256 of these bytes has to be. */
+  readonly expectedDigest: Buffer;
+}
+
+/** What became of a block that was put; at a mismatch, it is not the one that was expected. */
+export type PutOutcome = 'stored' | 'mismatch' | 'sealed' | 'deleted' | 'conflict';
 
 /** Activity is written to the record no more often than this; Timeout counts minutes. */
 const ACTIVITY_STORE_MS = 10_000;
@@ -142,22 +152,19 @@ export class SnapshotStore {
   }
 
   /**
-   * Stores one block. When it was put before with other bytes, those stay whole until the new ones are safe.
-   * @param block - BLOCK_SIZE bytes, not to be changed until the promise settles.
-   * @param digest - their SHA-256.
+   * Stores one block if it has the digest expected. When it was put before with other bytes, those stay whole until the new
+   * ones are safe.
    */
-  async putBlock(
-    snapshot: StoredSnapshot,
-    block: { readonly index: number; readonly data: Uint8Array; readonly digest: Buffer },
-    nowMs: number,
-  ): Promise<PutOutcome> {
+  async putBlock(snapshot: StoredSnapshot, block: PutBlock, nowMs: number): Promise<PutOutcome> {
     if (snapshot.record.isDeleted) return 'deleted';
     if (snapshot.record.seal !== null) return 'sealed';
-    if (snapshot.storing.has(block.index)) return 'conflict';
+    if (snapshot.storing.has(block.index)) {
+      return (await isExpected(block)) ? 'conflict' : 'mismatch';
+    }
     const storing = this.#storeBlock(snapshot.record.snapshotId, block);
     snapshot.storing.set(block.index, storing);
     try {
-      await storing;
+      if (!(await storing)) return 'mismatch';
     } finally {
       snapshot.storing.delete(block.index);
     }
@@ -306,18 +313,22 @@ export class SnapshotStore {
     return this.#commits.put(snapshotKey(record.snapshotId), encodeJson(record));
   }
 
-  async #storeBlock(
-    snapshotId: string,
-    block: { readonly index: number; readonly data: Uint8Array; readonly digest: Buffer },
-  ): Promise<void> {
-    const { index: blockIndex, data, digest } = block;
+  /** Returns whether the block is the one expected, and so is stored. */
+  async #storeBlock(snapshotId: string, block: PutBlock): Promise<boolean> {
+    const { index: blockIndex, content, expectedDigest } = block;
     const key = blockKey(snapshotId, blockIndex);
     const known = this.#metadata.getSync(key);
     const earlier = known === undefined ? undefined : decodeBlock(known);
-    if (earlier?.digest.equals(digest) === true) return;
-    const slot = slotFor(digest, earlier);
-    if (slot !== null) await this.#volumes.write({ snapshotId, blockIndex, slot }, data);
-    await this.#commits.put(key, encodeBlock({ slot, digest }));
+    if (earlier?.digest.equals(expectedDigest) === true) return isExpected(block);
+    const slot = slotFor(expectedDigest, earlier);
+    const isRight =
+      slot === null
+        ? await isExpected(block)
+        : await this.#volumes.write({ snapshotId, blockIndex, slot }, (fd, offset) =>
+            content.save({ fd, offset, expectedDigest }),
+          );
+    if (isRight) await this.#commits.put(key, encodeBlock({ slot, digest: expectedDigest }));
+    return isRight;
   }
 
   #judgeInBackground(snapshot: StoredSnapshot): void {
@@ -363,6 +374,10 @@ export class SnapshotStore {
     this.#background.add(running);
     return running;
   }
+}
+
+async function isExpected({ content, expectedDigest }: PutBlock): Promise<boolean> {
+  return (await content.digest()).equals(expectedDigest);
 }
 
 /** Zeros need no bytes; a block put again goes to the copy that does not hold the earlier bytes. */

@@ -18,7 +18,7 @@ interface StoredStart {
  * other, so that two with one token cannot both make a snapshot.
  */
 export async function startSnapshot(service: Service, call: EbsCall): Promise<Answer> {
-  const request = readStartRequest(call.body.bytes);
+  const request = readStartRequest(call.body.content.bytes);
   return service.store.exclusively(async () => {
     const { clientToken } = request;
     const fingerprint = JSON.stringify({ ...request, clientToken: null });

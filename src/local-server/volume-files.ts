@@ -43,15 +43,14 @@ export class VolumeFiles {
     await mkdir(this.#folder, { recursive: true });
   }
 
-  /** Writes one block in place. Resolves when the bytes are the kernel's, so that they outlive this process. */
-  async write(place: BlockPlace, block: Uint8Array): Promise<void> {
-    await this.#withFile(this.#path(place), constants.O_RDWR | constants.O_CREAT, async (file) => {
-      let done = 0;
-      while (done < BLOCK_SIZE) {
-        const position = offsetInFile(place.blockIndex) + done;
-        done += (await file.write(block, done, BLOCK_SIZE - done, position)).bytesWritten;
-      }
-    });
+  /**
+   * Opens the file that is to hold a block, makes it when it is missing, and lets `write` write the block in place. Returns
+   * what that returns.
+   */
+  write<T>(place: BlockPlace, write: (fd: number, offset: number) => Promise<T>): Promise<T> {
+    return this.#withFile(this.#path(place), constants.O_RDWR | constants.O_CREAT, ({ fd }) =>
+      write(fd, offsetInFile(place.blockIndex)),
+    );
   }
 
   /**
@@ -105,11 +104,11 @@ export class VolumeFiles {
     return join(this.#folder, `${snapshotId}.${part}${slot === 0 ? '' : '.again'}`);
   }
 
-  async #withFile(
+  async #withFile<T>(
     path: string,
     flags: number,
-    use: (file: FileHandle) => Promise<void>,
-  ): Promise<void> {
+    use: (file: FileHandle) => Promise<T>,
+  ): Promise<T> {
     const file = this.#openFiles.get(path) ?? { handle: open(path, flags), users: 0 };
     file.users += 1;
     this.#openFiles.delete(path);
@@ -119,11 +118,11 @@ export class VolumeFiles {
         this.#openFiles.delete(path);
         throw error;
       });
-      await use(handle);
+      return await use(handle);
     } finally {
       file.users -= 1;
+      await this.#closeIdleFiles();
     }
-    await this.#closeIdleFiles();
   }
 
   async #closeIdleFiles(): Promise<void> {

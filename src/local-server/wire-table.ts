@@ -6,6 +6,9 @@
 
 /** Bytes in one block. */
 export const BLOCK_SIZE = 524_288;
+
+/** Bytes of a SHA-256 digest. */
+export const DIGEST_SIZE = 32;
 /** Blocks in one GiB. */
 export const BLOCKS_PER_GIB = 2048;
 /** Largest VolumeSize, in GiB. */

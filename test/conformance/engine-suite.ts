@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
-import { chmod, mkdir, open, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -425,6 +425,44 @@ export function describeEngine(name: string, makeEngine: () => Engine): void {
       });
     });
 
+    describe('saving', () => {
+      it.each(['data', 'zero'])(
+        'writes a %s block in its place and nothing beside it',
+        async (kind) => {
+          const block = diskOf(kind === 'zero' ? '0' : 'd', 11);
+          const before = Buffer.alloc(3 * BLOCK_SIZE, 0xee);
+          const path = await fileOf(before);
+          const facts = await saveTo(engine, path, block, openssl(block));
+          expect(facts).toEqual({ isZero: kind === 'zero', digest: openssl(block) });
+          block.copy(before, SAVED_OFFSET);
+          expect((await readFile(path)).equals(before)).toBe(true);
+        },
+      );
+
+      it.each([
+        ['d', '0'],
+        ['0', 'd'],
+        ['d', 'd'],
+      ])('writes nothing of another block than the one expected: %s for %s', async (is, wanted) => {
+        const block = diskOf(is, 12);
+        const before = Buffer.alloc(3 * BLOCK_SIZE, 0xee);
+        const path = await fileOf(before);
+        const facts = await saveTo(engine, path, block, openssl(diskOf(wanted, 13)));
+        expect(facts).toEqual({ isZero: is === '0', digest: openssl(block) });
+        expect((await readFile(path)).equals(before)).toBe(true);
+      });
+
+      it('tells the error of the system', async () => {
+        const block = diskOf('d', 14);
+        const path = await fileOf(Buffer.alloc(0));
+        const errno = -constants.errno.EBADF;
+        await expect(saveTo(engine, path, block, openssl(block), 'r')).rejects.toMatchObject({
+          code: 'EBADF',
+          errno,
+        });
+      });
+    });
+
     describe.skipIf(!canUseLoopDevices)('devices and mounts', () => {
       it.each(['512', '4096'])('reads a block device with sectors of %s bytes', async (sector) => {
         const disk = diskOf('dd0ddd0d').subarray(0, 7 * BLOCK_SIZE + 3 * 4096);
@@ -604,4 +642,25 @@ function openssl(bytes: Uint8Array): string {
 
 function toHex(digest: Uint8Array): string {
   return Buffer.from(digest).toString('hex');
+}
+
+/** Across the blocks of the file. */
+const SAVED_OFFSET = BLOCK_SIZE + 4096;
+
+async function saveTo(
+  engine: Engine,
+  path: string,
+  block: Uint8Array,
+  expectedHex: string,
+  flags = 'r+',
+): Promise<{ isZero: boolean; digest: string }> {
+  const file = await open(path, flags);
+  try {
+    const expectedDigest = Buffer.from(expectedHex, 'hex');
+    const destination = { fd: file.fd, offset: SAVED_OFFSET, expectedDigest };
+    const { isZero, digest } = await engine.save(block, destination);
+    return { isZero, digest: toHex(digest) };
+  } finally {
+    await file.close();
+  }
 }

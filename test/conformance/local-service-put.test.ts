@@ -1,6 +1,10 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SnapshotStore } from '../../src/local-server/snapshot-store.ts';
+import { chooseBlockHasher } from '../../src/local-server/block-hasher.ts';
+import { HashedBytes } from '../../src/local-server/hashed-bytes.ts';
+import { SnapshotStore, type PutBlock } from '../../src/local-server/snapshot-store.ts';
 import { recordOf } from '../support/snapshot-record.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { row } from './contract-rows.ts';
@@ -332,10 +336,35 @@ describe('section 3: members and circumstances', () => {
     await store.create(recordOf('snap-0123456789abcdef1', { volumeSizeGiB: 1 }));
     const snapshot = store.find('snap-0123456789abcdef1', 'us-east-1');
     if (snapshot === undefined) throw new Error('not found');
-    const put = (byte: number): Promise<string> =>
-      store.putBlock(snapshot, { index: 0, data: block(byte), digest: digestBytes(byte) }, 0);
-    expect(await Promise.all([put(1), put(2)])).toEqual(['stored', 'conflict']);
+    const put = (byte: number, expected = byte): Promise<string> =>
+      store.putBlock(snapshot, putOf(byte, expected), 0);
+    expect(await Promise.all([put(1), put(2), put(2, 3)])).toEqual([
+      'stored',
+      'conflict',
+      'mismatch',
+    ]);
     expect(await put(2)).toBe('stored');
+    await store.close();
+  });
+
+  test.each([
+    ['a block where there was none', 0, 2],
+    ['another block, whose expected bytes are new', 1, 2],
+    ['another block, whose expected bytes are there', 1, 1],
+    ['another block than zeros', 1, 0],
+  ])('of a mismatch nothing is kept: %s', async (_, before, expected) => {
+    const directory = await temporaryFolder();
+    const store = await SnapshotStore.open(directory);
+    const id = 'snap-0123456789abcdef1';
+    await store.create(recordOf(id));
+    const snapshot = store.find(id, 'us-east-1');
+    if (snapshot === undefined) throw new Error('not found');
+    if (before > 0) expect(await store.putBlock(snapshot, putOf(before), 0)).toBe('stored');
+    expect(await store.putBlock(snapshot, putOf(9, expected), 0)).toBe('mismatch');
+    const located = store.locate(id, 0);
+    expect(located?.digest).toEqual(before > 0 ? digestBytes(before) : undefined);
+    const contents = await volumeContents(directory);
+    expect(contents.every((bytes) => !bytes.includes(9))).toBe(true);
     await store.close();
   });
 
@@ -420,6 +449,17 @@ describe('section 3: trouble on the way', () => {
 /** The three checksum members of CompleteSnapshot for `blocks` in index order. */
 function aggregate(...blocks: readonly Buffer[]): Parameters<typeof service.complete>[1] {
   return { checksum: linearOf(...blocks), algorithm: 'SHA256', method: 'LINEAR' };
+}
+
+/** A block of one byte again and again, and the digest that it ought to have. */
+function putOf(byte: number, expected = byte): PutBlock {
+  const content = new HashedBytes(block(byte), chooseBlockHasher());
+  return { index: 0, content, expectedDigest: digestBytes(expected) };
+}
+
+async function volumeContents(directory: string): Promise<Buffer[]> {
+  const folder = join(directory, 'volumes');
+  return Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name))));
 }
 
 function digestBytes(byte: number): Buffer {

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { EBSClient, ListSnapshotBlocksCommand } from '@aws-sdk/client-ebs';
 import { DEFAULT_LOCAL_CREDENTIALS } from '../../src/local.ts';
+import { NODE_HASHER } from '../../src/local-server/block-hasher.ts';
+import { HashedBytes } from '../../src/local-server/hashed-bytes.ts';
 import { SnapshotStore } from '../../src/local-server/snapshot-store.ts';
 import { startCommand } from '../support/command.ts';
 import { CAN_WATCH_PROCESSES, peakResidentBytes } from '../support/serve-process.ts';
@@ -40,15 +41,15 @@ test.runIf(CAN_WATCH_PROCESSES)(
 /** Zero blocks have records and no bytes, so that the store can be filled in seconds. */
 async function fill(directory: string): Promise<string> {
   const store = await SnapshotStore.open(directory);
-  const data = Buffer.alloc(BLOCK_SIZE);
-  const digest = createHash('sha256').update(data).digest();
+  const content = new HashedBytes(Buffer.alloc(BLOCK_SIZE), NODE_HASHER);
+  const expectedDigest = await content.digest();
   const snapshotId = await create(store);
   const snapshot = store.find(snapshotId, 'us-east-1');
   if (snapshot === undefined) throw new Error(`${snapshotId} is not there`);
   const batch = 1000;
   for (let i = 0; i < BLOCKS; i += batch) {
     const puts = Array.from({ length: batch }, (_, n) =>
-      store.putBlock(snapshot, { index: indexOf(i + n), data, digest }, 1),
+      store.putBlock(snapshot, { index: indexOf(i + n), content, expectedDigest }, 1),
     );
     await Promise.all(puts);
   }

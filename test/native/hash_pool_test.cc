@@ -105,6 +105,30 @@ TEST_F(HashPoolTest, HashesManyJobsOfManyBlocks) {
   EXPECT_TRUE(pool.TakeFinished().empty());
 }
 
+struct ListeningJob : HashJob {
+  void OnInspected(size_t index) override { told[index] = ToHex(facts[index].digest, kDigestSize); }
+
+  std::vector<std::string> told;
+};
+
+TEST_F(HashPoolTest, TellsAJobOfEachBlockBeforeItIsFinished) {
+  constexpr int kJobs = 8;
+  const std::vector<size_t> kWanted = {1, 4, 2};
+  HashPool pool(2, [this] { finished_.Pass(); });
+  for (int number = 0; number < kJobs; number++) {
+    auto job = std::make_unique<ListeningJob>();
+    job->kernels = kernels_;
+    for (size_t block : kWanted) job->blocks.push_back(Bytes(block));
+    job->facts.resize(kWanted.size());
+    job->told.resize(kWanted.size());
+    pool.Submit(std::move(job));
+  }
+  for (const auto& job : TakeJobs(&pool, kJobs)) {
+    const auto& told = static_cast<const ListeningJob&>(*job).told;
+    for (size_t i = 0; i < kWanted.size(); i++) EXPECT_EQ(told[i], digests_[kWanted[i]]);
+  }
+}
+
 // Blocks of different jobs are hashed side by side, if they want the same kernels.
 TEST_F(HashPoolTest, UsesTheKernelsOfEachJob) {
   constexpr ZeroScanKernel kAllZero = {"all-zero", [](const uint8_t*, size_t) { return true; }};

@@ -10,6 +10,7 @@ import type { FlagValues, SERVE_FLAGS } from '../command-table.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { given } from '../given.ts';
+import { keepFreedMemory } from '../keep-freed-memory.ts';
 import { makeTemporaryFolder } from '../temporary-folder.ts';
 
 type Flags = FlagValues<typeof SERVE_FLAGS>;
@@ -31,6 +32,7 @@ export async function run(
   const credentials = credentialsOf(env);
   const directory = flags.data ?? temporary?.path ?? '';
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+  keepFreedMemory();
   try {
     const service = await LocalEbs.start({
       directory,

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { recordOf } from '../../support/snapshot-record.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { NODE_HASHER } from '../../../src/local-server/block-hasher.ts';
+import { HashedBytes } from '../../../src/local-server/hashed-bytes.ts';
 import type { SnapshotRecord } from '../../../src/local-server/snapshot-record.ts';
 import { SnapshotStore, type StoredSnapshot } from '../../../src/local-server/snapshot-store.ts';
 import { BLOCK_SIZE } from '../../../src/local-server/wire-table.ts';
@@ -33,9 +34,9 @@ async function put(
   index: number,
   byte: number,
 ): Promise<void> {
-  const data = Buffer.alloc(BLOCK_SIZE, byte);
-  const digest = createHash('sha256').update(data).digest();
-  expect(await store.putBlock(snapshot, { index, data, digest }, 1)).toBe('stored');
+  const content = new HashedBytes(Buffer.alloc(BLOCK_SIZE, byte), NODE_HASHER);
+  const expectedDigest = await content.digest();
+  expect(await store.putBlock(snapshot, { index, content, expectedDigest }, 1)).toBe('stored');
 }
 
 async function byteAt(store: SnapshotStore, id: string, index: number): Promise<number> {

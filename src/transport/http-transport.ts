@@ -162,7 +162,8 @@ export class HttpTransport implements Transport {
     read: (answer: HttpAnswer) => T,
   ): Promise<T> {
     return this.#attempt(facts, options, async () => {
-      const received = await (await this.#channel('ebs', facts.signal)).send(request, options);
+      const channel = this.#channels.ebs ?? (await this.#channel('ebs', facts.signal));
+      const received = await channel.send(request, options);
       if (received.refusal !== undefined) throw toRefusal(received, received.refusal, facts);
       return read(received.answer);
     });

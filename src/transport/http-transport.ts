@@ -172,13 +172,11 @@ export class HttpTransport implements Transport {
   #attempt<T>(facts: CallFacts, options: CallOptions, once: () => Promise<T>): Promise<T> {
     const { signal, ...subject } = facts;
     const message = { ...subject, attempt: options.attempt ?? 1, transport: 'lean' } as const;
-    return published(message, async () => {
-      if (signal?.aborted === true) throw abortError(signal);
-      try {
-        return await once();
-      } catch (error) {
+    return published(message, () => {
+      if (signal?.aborted === true) return Promise.reject(abortError(signal));
+      return once().catch((error: unknown) => {
         throw toTypedError(error, facts);
-      }
+      });
     });
   }
 

@@ -187,13 +187,15 @@ export class SnapshotWriter extends Writable implements Job {
     encoding: BufferEncoding,
     callback: (error?: Error | null) => void,
   ): void {
+    let taken: Promise<void> | undefined;
     try {
-      const taken = this.#take(chunk, encoding);
-      if (taken === undefined) callback();
-      else taken.then(() => callback(), callback);
+      taken = this.#take(chunk, encoding);
     } catch (error) {
       callback(error as Error);
+      return;
     }
+    if (taken === undefined) callback();
+    else taken.then(() => callback(), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {

@@ -6,6 +6,7 @@ import { connect, type Connection } from './connection.ts';
 import { destroyOnAbort } from './destroy-on-abort.ts';
 import { BlockAssembler } from './engine/block-assembler.ts';
 import { BlockPool } from './engine/block-pool.ts';
+import type { Block } from './engine/engine.ts';
 import { loadEngine } from './engine/load-engine.ts';
 import { holdSlot } from './engine/slot-memory.ts';
 import { zeroBlock } from './engine/zero-block.ts';
@@ -113,7 +114,7 @@ export class SnapshotWriter extends Writable implements Job {
       zeroBlock,
       blockCountMax: this.#blockCount,
       range: this.#part?.range,
-      put: async (block) => (await this.#started()).put(block),
+      put: (block) => this.#put(block),
       onFailure: (error) => void this.destroy(error),
       signal: this.#stop.signal,
     });
@@ -187,10 +188,15 @@ export class SnapshotWriter extends Writable implements Job {
     encoding: BufferEncoding,
     callback: (error?: Error | null) => void,
   ): void {
-    this.#take(chunk, encoding).then(
-      () => callback(),
-      (error: unknown) => callback(error as Error),
-    );
+    let taken: Promise<void> | undefined;
+    try {
+      taken = this.#take(chunk, encoding);
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    if (taken === undefined) callback();
+    else taken.then(() => callback(), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -271,9 +277,21 @@ export class SnapshotWriter extends Writable implements Job {
     return volumeBlockCount(this.#options.params.VolumeSize ?? 0);
   }
 
-  async #take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
+  /** Undefined when the next chunk or block may follow at once, which then costs no promise. */
+  #take(chunk: unknown, encoding: BufferEncoding): Promise<void> | undefined {
+    return this.#options.resume === true
+      ? this.#takeUnlessSealed(chunk, encoding)
+      : this.#intake.take(chunk, encoding);
+  }
+
+  async #takeUnlessSealed(chunk: unknown, encoding: BufferEncoding): Promise<void> {
     if (await this.isSealed()) return (chunk as Partial<BlockInput>).release?.();
-    return this.#intake.take(chunk, encoding);
+    await this.#intake.take(chunk, encoding);
+  }
+
+  #put(block: Block): Promise<void> | undefined {
+    if (this.#pipeline !== undefined) return this.#pipeline.put(block);
+    return this.#started().then((pipeline) => pipeline.put(block));
   }
 
   /** The pipeline, once StartSnapshot has been answered. */

@@ -15,9 +15,8 @@ import type { Outcome } from './window.ts';
 /** The calls that carry a block. The two directions have quotas and ways of their own. */
 export type BlockOperation = 'PutSnapshotBlock' | 'GetSnapshotBlock';
 
-/** A call that carries a block. */
-interface BlockCall {
-  readonly operation: BlockOperation;
+/** The block that a call carries. */
+interface CarriedBlock {
   readonly snapshotId: string;
   readonly blockIndex: number;
 }
@@ -29,6 +28,8 @@ export type JoinGate = (operation: BlockOperation, snapshotId: string) => Promis
 export class AdmittingTransport extends ForwardingTransport {
   readonly #join: JoinGate;
   readonly #passes = new Map<BlockOperation, Promise<GatePass>>();
+  /** Those of them that are there, so that the many blocks after the first wait for none. */
+  readonly #joined = new Map<BlockOperation, GatePass>();
 
   constructor(inner: Transport, join: JoinGate) {
     super(inner);
@@ -37,7 +38,8 @@ export class AdmittingTransport extends ForwardingTransport {
 
   override putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
     return this.#admitted(
-      { operation: 'PutSnapshotBlock', ...request },
+      'PutSnapshotBlock',
+      request,
       (observed) => this.inner.putSnapshotBlock(request, observed),
       options,
     );
@@ -45,7 +47,8 @@ export class AdmittingTransport extends ForwardingTransport {
 
   override getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
     return this.#admitted(
-      { operation: 'GetSnapshotBlock', ...request },
+      'GetSnapshotBlock',
+      request,
       (observed) => this.inner.getSnapshotBlock(request, observed),
       options,
     );
@@ -59,29 +62,40 @@ export class AdmittingTransport extends ForwardingTransport {
       );
     }
     this.#passes.clear();
+    this.#joined.clear();
     return super.close();
   }
 
-  #pass({ operation, snapshotId }: BlockCall): Promise<GatePass> {
-    let pass = this.#passes.get(operation);
-    if (pass === undefined) this.#passes.set(operation, (pass = this.#join(operation, snapshotId)));
+  #pass(operation: BlockOperation, snapshotId: string): Promise<GatePass> {
+    const known = this.#passes.get(operation);
+    if (known !== undefined) return known;
+    const pass = this.#join(operation, snapshotId);
+    this.#passes.set(operation, pass);
+    pass.then(
+      // Unless it was closed meanwhile.
+      (joined) => this.#passes.get(operation) === pass && this.#joined.set(operation, joined),
+      () => undefined,
+    );
     return pass;
   }
 
   async #admitted<T>(
-    block: BlockCall,
+    operation: BlockOperation,
+    block: CarriedBlock,
     call: (options: CallOptions) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
     const { signal, attempt = 1 } = options;
     // Joining asks for credentials, which may take long.
-    const { gate, line } = await abortable(this.#pass(block), signal);
+    const { gate, line } =
+      this.#joined.get(operation) ??
+      (await abortable(this.#pass(operation, block.snapshotId), signal));
     const admission = await gate.enter(line, { bytes: BLOCK_SIZE, attempt, signal });
     const { observer, signal: eitherSignal } = admission;
     options.onAdmitted?.();
     const isProbe = line.isProbing;
     try {
-      const answer = await call({ ...options, observer, signal: eitherSignal });
+      const answer = await call({ attempt, observer, signal: eitherSignal });
       // Only what started after a refusal proves it out of date: single blocks are refused after others were accepted.
       if (isProbe) line.isProbing = false;
       admission.leave('ok');
@@ -91,12 +105,16 @@ export class AdmittingTransport extends ForwardingTransport {
       const isStalled = stalledMs !== undefined && signal?.aborted !== true;
       if (isInvisible(error)) line.isProbing = true;
       admission.leave(isStalled ? 'timeout' : outcomeOf(error, signal));
-      throw isStalled ? stallError(block, stalledMs) : error;
+      throw isStalled ? stallError(operation, block, stalledMs) : error;
     }
   }
 }
 
-function stallError({ operation, snapshotId, blockIndex }: BlockCall, stalledMs: number): Error {
+function stallError(
+  operation: BlockOperation,
+  { snapshotId, blockIndex }: CarriedBlock,
+  stalledMs: number,
+): Error {
   const seconds = (stalledMs / 1000).toFixed(1);
   const message = `${operation} of block ${blockIndex} was dropped: nothing moved for ${seconds} seconds`;
   return new TransportError(message, { snapshotId, blockIndex });

@@ -30,8 +30,8 @@ export interface BlockIntakeOptions {
   readonly blockCountMax: number;
   /** The only blocks that may be written, for a part. */
   readonly range: { readonly firstBlock: number; readonly endBlock: number } | undefined;
-  /** Takes the blocks one by one, and resolves when there is room for the next. */
-  readonly put: (block: Block) => Promise<void>;
+  /** Takes the blocks one by one; undefined when there is room for the next, else resolves when there is. */
+  readonly put: (block: Block) => Promise<void> | undefined;
   /** Told once when hashing or `put` failed. */
   readonly onFailure: (error: Error) => void;
   readonly signal: AbortSignal;
@@ -45,7 +45,8 @@ export class BlockIntake {
   readonly #options: BlockIntakeOptions;
   #form: 'bytes' | 'blocks' | undefined;
   #blocksTaken = 0;
-  #lastPut: Promise<void> = Promise.resolve();
+  /** The last block, and with it all before; undefined once there is room for the next. */
+  #lastPut: Promise<void> | undefined;
 
   constructor(options: BlockIntakeOptions) {
     this.#options = options;
@@ -68,8 +69,11 @@ export class BlockIntake {
       : this.#blocksTaken * BLOCK_SIZE;
   }
 
-  /** Takes whatever a Writable is handed: bytes in any of their forms, or a block. */
-  async take(chunk: unknown, encoding: BufferEncoding): Promise<void> {
+  /**
+   * Takes whatever a Writable is handed: bytes in any of their forms, or a block; undefined when the next may follow
+   * at once.
+   */
+  take(chunk: unknown, encoding: BufferEncoding): Promise<void> | undefined {
     if (typeof chunk === 'string') return this.takeBytes(Buffer.from(chunk, encoding));
     if (chunk instanceof Uint8Array) return this.takeBytes(chunk);
     if (chunk instanceof ArrayBuffer) return this.takeBytes(new Uint8Array(chunk));
@@ -95,16 +99,16 @@ export class BlockIntake {
   }
 
   /**
-   * Takes one block; resolves when there is room for the next.
+   * Takes one block; undefined when there is room for the next, else resolves when there is.
    * @throws {TypeError} when it is not a block; {RangeError} when it was released before; {SourceError}
    * ERR_EBS_SOURCE_SIZE past the end of the volume.
    */
-  async takeBlock(block: BlockInput): Promise<void> {
+  takeBlock(block: BlockInput): Promise<void> | undefined {
     this.#take('blocks');
     checkShape(block);
     this.#checkIndex(block.index);
     this.#enqueue(block);
-    await this.#lastPut;
+    return this.#lastPut;
   }
 
   /** Pads and takes the tail, then resolves when every block has been put. */
@@ -142,45 +146,66 @@ export class BlockIntake {
 
   #enqueue(input: BlockInput): void {
     this.#blocksTaken += 1;
-    const facts = this.#inspect(input);
-    this.#lastPut = this.#putAfter(this.#lastPut, input, facts);
-    this.#lastPut.catch((error: unknown) => this.#options.onFailure(error as Error));
+    const release = this.#hold(input);
+    const put =
+      this.#lastPut === undefined ? this.#putNow(input, release) : this.#putAfter(input, release);
+    if (put === undefined) return;
+    const last = put.then(
+      () => {
+        if (this.#lastPut === last) this.#lastPut = undefined;
+      },
+      (error: unknown) => {
+        release();
+        throw error;
+      },
+    );
+    last.catch((error: unknown) => this.#options.onFailure(error as Error));
+    this.#lastPut = last;
   }
 
-  #inspect({ data, digest, kind = 'data' }: BlockInput): Promise<BlockFacts[]> {
-    if (digest === undefined) return this.#options.engine.inspect([data]);
-    return Promise.resolve([{ isZero: kind !== 'data', digest }]);
-  }
-
-  async #putAfter(
-    previous: Promise<void>,
-    input: BlockInput,
-    inspected: Promise<BlockFacts[]>,
-  ): Promise<void> {
-    const { index, data, kind } = input;
-    // An owner may release a block too early; its memory still holds that block until the service has it.
-    const letGo = this.#options.hold(data);
+  /** Returns what releases a block, once. Its owner may do so too early; its memory is held until the service has it. */
+  #hold(input: BlockInput): () => void {
+    const letGo = this.#options.hold(input.data);
     let isReleased = false;
-    const release = (): void => {
+    return () => {
       if (isReleased) return;
       isReleased = true;
       input.release?.();
       letGo();
     };
-    try {
-      const [[facts]] = await Promise.all([inspected, previous]);
-      if (facts === undefined) throw new TypeError('the engine returned no facts');
-      if (facts.isZero) release();
-      await this.#options.put(
-        facts.isZero
-          ? this.#options.zeroBlock(index, kind === 'hole' ? 'hole' : 'zero')
-          : { index, data, digest: facts.digest, kind: 'data', release },
-      );
-    } catch (error) {
-      release();
-      throw error;
-    }
   }
+
+  /** A block with a digest, as those that are read natively, costs no promise while there is room. */
+  #putNow(input: BlockInput, release: () => void): Promise<void> | undefined {
+    const { digest } = input;
+    return digest === undefined
+      ? this.#putAfter(input, release)
+      : this.#put(input, factsOf(input, digest), release);
+  }
+
+  async #putAfter(input: BlockInput, release: () => void): Promise<void> {
+    const { data, digest } = input;
+    const inspected =
+      digest === undefined ? this.#options.engine.inspect([data]) : [factsOf(input, digest)];
+    const [[facts]] = await Promise.all([inspected, this.#lastPut]);
+    if (facts === undefined) throw new TypeError('the engine returned no facts');
+    await this.#put(input, facts, release);
+  }
+
+  #put(
+    { index, data, kind }: BlockInput,
+    { isZero, digest }: BlockFacts,
+    release: () => void,
+  ): Promise<void> | undefined {
+    if (!isZero) return this.#options.put({ index, data, digest, kind: 'data', release });
+    release();
+    return this.#options.put(this.#options.zeroBlock(index, kind === 'hole' ? 'hole' : 'zero'));
+  }
+}
+
+/** What the caller says of a block, who hashed it. */
+function factsOf({ kind = 'data' }: BlockInput, digest: Uint8Array): BlockFacts {
+  return { isZero: kind !== 'data', digest };
 }
 
 function checkShape({ index, data, digest }: BlockInput): void {

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { abortError } from '../base/errors.ts';
 import type { AttemptObserver } from '../transport/transport.ts';
+import { AbortRelay } from './abort-relay.ts';
 import type { Governor, Ticket } from './governor.ts';
 import { StallWatch, type Watching } from './stall-watch.ts';
 import type { LineLimits, LineOptions, Waiter, WaitingLine } from './waiting-line.ts';
@@ -32,6 +33,8 @@ export class Gate {
   readonly #governor: Governor;
   readonly #clock: Clock;
   readonly #stalls: StallWatch;
+  readonly #relays = new WeakMap<AbortSignal, AbortRelay>();
+  readonly #unsignalled = new AbortRelay(undefined);
   #timer: { readonly atMs: number; readonly abort: AbortController } | undefined;
 
   constructor({ governor, clock }: { readonly governor: Governor; readonly clock: Clock }) {
@@ -78,7 +81,9 @@ export class Gate {
         reject(abortError(signal));
         return;
       }
+      const relay = this.#relayOf(signal);
       const onAbort = (): void => {
+        relay.remove(onAbort);
         line.remove(waiter);
         reject(abortError(signal));
         // Not before: it would let others through that the same signal is about to end.
@@ -88,21 +93,29 @@ export class Gate {
         bytes,
         isRetry: attempt > 1,
         admit: (ticket) => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(this.#admission(ticket, line, request));
+          const admission = this.#admission(ticket, line, { attempt, signal, relay });
+          relay.remove(onAbort);
+          resolve(admission);
         },
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      relay.add(onAbort);
       line.add(waiter);
       this.#pump();
     });
   }
 
-  #admission(ticket: Ticket, line: WaitingLine, { attempt, signal }: AdmissionRequest): Admission {
-    const now = (): number => this.#clock.now();
-    const abort = new AbortController();
+  #admission(
+    ticket: Ticket,
+    line: WaitingLine,
+    {
+      attempt,
+      signal,
+      relay,
+    }: Pick<AdmissionRequest, 'attempt' | 'signal'> & { relay: AbortRelay },
+  ): Admission {
+    const abort = relay.lend();
     const onAbort = (): void => abort.abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    relay.add(onAbort);
     let stalledMs: number | undefined;
     const watching = this.#stalls.start({
       attempt,
@@ -113,18 +126,26 @@ export class Gate {
       },
     });
     return {
-      observer: observerOf(ticket.attempt, watching, now),
+      observer: new AdmissionObserver(ticket.attempt, watching, this.#clock),
       signal: abort.signal,
       get stalledMs() {
         return stalledMs;
       },
       leave: (outcome) => {
-        signal?.removeEventListener('abort', onAbort);
+        relay.remove(onAbort);
+        relay.giveBack(abort);
         watching.end(outcome === 'ok');
-        ticket.end(outcome, now());
+        ticket.end(outcome, this.#clock.now());
         this.#pump();
       },
     };
+  }
+
+  #relayOf(signal: AbortSignal | undefined): AbortRelay {
+    if (signal === undefined) return this.#unsignalled;
+    let relay = this.#relays.get(signal);
+    if (relay === undefined) this.#relays.set(signal, (relay = new AbortRelay(signal)));
+    return relay;
   }
 
   #pump(): void {
@@ -152,25 +173,37 @@ export class Gate {
 }
 
 /** Tells both the law and the watch what happens on the wire. */
-function observerOf(
-  law: Ticket['attempt'],
-  watching: Watching,
-  now: () => number,
-): Required<AttemptObserver> {
-  return {
-    onSocket: (facts) => {
-      watching.progress();
-      law.onSocket(facts);
-    },
-    onFirstByte: () => {
-      watching.progress();
-      law.onFirstByte(now());
-    },
-    onProgress: () => watching.progress(),
-    onFlushed: () => {
-      watching.progress();
-      law.onFlushed(now());
-    },
-    onAnswer: () => watching.progress(),
-  };
+class AdmissionObserver implements Required<AttemptObserver> {
+  readonly #law: Ticket['attempt'];
+  readonly #watching: Watching;
+  readonly #clock: Clock;
+
+  constructor(law: Ticket['attempt'], watching: Watching, clock: Clock) {
+    this.#law = law;
+    this.#watching = watching;
+    this.#clock = clock;
+  }
+
+  onSocket(facts: { isFresh: boolean; connectMs?: number }): void {
+    this.#watching.progress();
+    this.#law.onSocket(facts);
+  }
+
+  onFirstByte(): void {
+    this.#watching.progress();
+    this.#law.onFirstByte(this.#clock.now());
+  }
+
+  onProgress(): void {
+    this.#watching.progress();
+  }
+
+  onFlushed(): void {
+    this.#watching.progress();
+    this.#law.onFlushed(this.#clock.now());
+  }
+
+  onAnswer(): void {
+    this.#watching.progress();
+  }
 }

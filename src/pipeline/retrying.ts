@@ -95,13 +95,11 @@ export class RetryingTransport extends ForwardingTransport {
 
   override putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
     const { blockIndex } = request;
-    return this.#repeat({ operation: 'PutSnapshotBlock', blockIndex }, options, async (o) => {
-      try {
-        await this.inner.putSnapshotBlock(request, o);
-      } catch (error) {
+    return this.#repeat({ operation: 'PutSnapshotBlock', blockIndex }, options, (o) =>
+      this.inner.putSnapshotBlock(request, o).catch((error: unknown) => {
         throw isChecksumFailure(error) ? withLocalCheck(error, request) : error;
-      }
-    });
+      }),
+    );
   }
 
   override completeSnapshot(
@@ -161,20 +159,22 @@ export class RetryingTransport extends ForwardingTransport {
     options: CallOptions | undefined,
     attemptOnce: (options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    const history: CallHistory = { failures: new Map(), firstFailureMs: undefined };
+    let history: CallHistory | undefined;
+    const { observer, signal, onAdmitted } = options ?? {};
     try {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await attemptOnce({ ...options, attempt });
+          return await attemptOnce({ observer, signal, onAdmitted, attempt });
         } catch (error) {
           if (!(error instanceof SnapshotError)) throw error;
           error.attempts = attempt;
           if (error instanceof ThrottleError) this.#options.onThrottle(error, call.operation);
+          history ??= { failures: new Map(), firstFailureMs: undefined };
           const delayMs = this.#delayMs(error, history);
           if (delayMs === undefined) throw error;
           const { operation, blockIndex } = call;
           this.#options.onRetry({ operation, blockIndex, attempt, delayMs, error });
-          await this.#pause(call, { error, delayMs, signal: options?.signal });
+          await this.#pause(call, { error, delayMs, signal });
         }
       }
     } finally {

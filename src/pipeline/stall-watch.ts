@@ -20,10 +20,34 @@ export interface Watching {
   end(isSuccess: boolean): void;
 }
 
-interface Entry extends AttemptUnderWay {
+/** Times of an attempt under way. */
+class Entry implements Watching {
+  readonly underWay: AttemptUnderWay;
   readonly startedAtMs: number;
   readonly completedAtStart: number;
   progressAtMs: number;
+  readonly #watch: EntryOwner;
+
+  constructor(underWay: AttemptUnderWay, completedAtStart: number, watch: EntryOwner) {
+    this.underWay = underWay;
+    this.startedAtMs = watch.now();
+    this.completedAtStart = completedAtStart;
+    this.progressAtMs = this.startedAtMs;
+    this.#watch = watch;
+  }
+
+  progress(): void {
+    this.progressAtMs = this.#watch.now();
+  }
+
+  end(isSuccess: boolean): void {
+    this.#watch.ended(this, isSuccess);
+  }
+}
+
+interface EntryOwner {
+  now(): number;
+  ended(entry: Entry, isSuccess: boolean): void;
 }
 
 /** Looks after the attempts of a path and drops those that have stalled: it lends the pure rule a clock. */
@@ -31,6 +55,10 @@ export class StallWatch {
   readonly #clock: Clock;
   readonly #rule = new StallRule();
   readonly #entries = new Set<Entry>();
+  readonly #owner: EntryOwner = {
+    now: () => this.#clock.now(),
+    ended: (entry, isSuccess) => this.#ended(entry, isSuccess),
+  };
   #timer: AbortController | undefined;
 
   constructor(clock: Clock) {
@@ -39,25 +67,16 @@ export class StallWatch {
 
   /** Watches an attempt from its dispatch on. */
   start(attempt: AttemptUnderWay): Watching {
-    const nowMs = this.#clock.now();
-    const entry = {
-      ...attempt,
-      startedAtMs: nowMs,
-      completedAtStart: this.#rule.completed,
-      progressAtMs: nowMs,
-    };
+    const entry = new Entry(attempt, this.#rule.completed, this.#owner);
     this.#entries.add(entry);
     this.#sweepLater();
-    return {
-      progress: () => {
-        entry.progressAtMs = this.#clock.now();
-      },
-      end: (isSuccess) => {
-        this.#entries.delete(entry);
-        if (isSuccess) this.#rule.succeeded(Math.max(0.001, this.#clock.now() - entry.startedAtMs));
-        if (this.#entries.size === 0) this.#timer?.abort();
-      },
-    };
+    return entry;
+  }
+
+  #ended(entry: Entry, isSuccess: boolean): void {
+    this.#entries.delete(entry);
+    if (isSuccess) this.#rule.succeeded(Math.max(0.001, this.#clock.now() - entry.startedAtMs));
+    if (this.#entries.size === 0) this.#timer?.abort();
   }
 
   #sweepLater(): void {
@@ -78,8 +97,10 @@ export class StallWatch {
     const nowMs = this.#clock.now();
     const width = this.#entries.size;
     for (const entry of this.#entries) {
-      const watched = { ...entry, isTail: entry.isTail() };
-      if (this.#rule.isStalled(watched, width, nowMs)) entry.drop(nowMs - entry.progressAtMs);
+      const { underWay, completedAtStart, progressAtMs } = entry;
+      const { attempt } = underWay;
+      const watched = { completedAtStart, progressAtMs, attempt, isTail: underWay.isTail() };
+      if (this.#rule.isStalled(watched, width, nowMs)) underWay.drop(nowMs - progressAtMs);
     }
   }
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { blocksIn } from '../base/units.ts';
 import type { Block } from '../engine/engine.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { UploadRecords } from './upload-records.ts';
+import type { Decision, UploadRecords } from './upload-records.ts';
 
 /**
  * Blocks that may wait for their first attempt: enough that the gate never lacks one, few enough that they are sent while
@@ -64,27 +64,45 @@ export class UploadPipeline {
   }
 
   /**
-   * Takes one block and resolves when there is room for the next. The block is released once it is acknowledged, or
-   * when the pipeline has stopped and its request has ended.
-   * @throws the failure that stopped the pipeline. One call at a time.
+   * Takes one block; undefined when there is room for the next, which then costs no promise, else resolves when there is.
+   * The block is released once it is acknowledged, or when the pipeline has stopped and its request has ended. Rejects
+   * with the failure that stopped the pipeline. One call at a time.
    */
-  async put(block: Block): Promise<void> {
-    if (this.#failure !== undefined) block.release();
-    this.#throwIfFailed();
+  put(block: Block): Promise<void> | undefined {
+    if (this.#failure !== undefined) return this.#refuse(block);
     if (block.kind !== 'data') this.counts.zeroBlocks += 1;
     // Two requests for one index must never be in flight together: the service may keep either.
-    await this.#outstanding.get(block.index);
-    const decision = await this.#options.records.decide(block);
+    const rival = this.#outstanding.get(block.index);
+    return rival === undefined ? this.#decide(block) : rival.then(() => this.#decide(block));
+  }
+
+  #decide(block: Block): Promise<void> | undefined {
+    const decision = this.#options.records.decide(block);
+    return decision instanceof Promise
+      ? decision.then((decided) => this.#handle(block, decided))
+      : this.#handle(block, decision);
+  }
+
+  #handle(block: Block, decision: Decision): Promise<void> | undefined {
     // Stopped meanwhile: who stopped it has waited for what was outstanding then, and for nothing that came later.
-    if (this.#failure !== undefined) block.release();
-    this.#throwIfFailed();
+    if (this.#failure !== undefined) return this.#refuse(block);
     if (decision === 'omit' || decision === 'keep') {
       this.counts[decision === 'omit' ? 'omittedBlocks' : 'unchangedBlocks'] += 1;
       block.release();
       this.#options.onChange();
-      return;
+      return undefined;
     }
     this.#outstanding.set(block.index, this.#send(block, decision));
+    return this.#isFull ? this.#room() : this.#options.records.whenReady();
+  }
+
+  #refuse(block: Block): Promise<void> {
+    block.release();
+    return this.#room();
+  }
+
+  /** Resolves when another block may be taken. */
+  async #room(): Promise<void> {
     while (this.#isFull && this.#failure === undefined) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }

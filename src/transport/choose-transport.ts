@@ -88,57 +88,52 @@ class LeanUnlessObstacle implements Transport {
   readonly #client: EBSClient;
   readonly #options: ChooseOptions;
   #chosen: Promise<Transport> | undefined;
+  #transport: Transport | undefined;
 
   constructor(client: EBSClient, options: ChooseOptions) {
     this.#client = client;
     this.#options = options;
   }
 
-  async startSnapshot(
+  startSnapshot(
     request: StartSnapshotRequest,
     options?: CallOptions,
   ): Promise<StartSnapshotAnswer> {
-    return (await this.#transport).startSnapshot(request, options);
+    return this.#call((transport) => transport.startSnapshot(request, options));
   }
 
-  async putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
-    return (await this.#transport).putSnapshotBlock(request, options);
+  putSnapshotBlock(request: PutBlockRequest, options?: CallOptions): Promise<void> {
+    return this.#call((transport) => transport.putSnapshotBlock(request, options));
   }
 
-  async completeSnapshot(
+  completeSnapshot(
     request: CompleteSnapshotRequest,
     options?: CallOptions,
   ): Promise<SnapshotStatus> {
-    return (await this.#transport).completeSnapshot(request, options);
+    return this.#call((transport) => transport.completeSnapshot(request, options));
   }
 
-  async listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage> {
-    return (await this.#transport).listSnapshotBlocks(request, options);
+  listSnapshotBlocks(request: ListBlocksRequest, options?: CallOptions): Promise<BlockPage> {
+    return this.#call((transport) => transport.listSnapshotBlocks(request, options));
   }
 
-  async listChangedBlocks(
-    request: ListChangedRequest,
-    options?: CallOptions,
-  ): Promise<ChangedPage> {
-    return (await this.#transport).listChangedBlocks(request, options);
+  listChangedBlocks(request: ListChangedRequest, options?: CallOptions): Promise<ChangedPage> {
+    return this.#call((transport) => transport.listChangedBlocks(request, options));
   }
 
-  async getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
-    return (await this.#transport).getSnapshotBlock(request, options);
+  getSnapshotBlock(request: GetBlockRequest, options?: CallOptions): Promise<BlockAnswer> {
+    return this.#call((transport) => transport.getSnapshotBlock(request, options));
   }
 
-  async deleteSnapshot(
-    request: { readonly snapshotId: string },
-    options?: CallOptions,
-  ): Promise<void> {
-    return (await this.#transport).deleteSnapshot(request, options);
+  deleteSnapshot(request: { readonly snapshotId: string }, options?: CallOptions): Promise<void> {
+    return this.#call((transport) => transport.deleteSnapshot(request, options));
   }
 
-  async describeSnapshot(
+  describeSnapshot(
     request: { readonly snapshotId: string },
     options?: CallOptions,
   ): Promise<SnapshotDescription> {
-    return (await this.#transport).describeSnapshot(request, options);
+    return this.#call((transport) => transport.describeSnapshot(request, options));
   }
 
   async close(): Promise<void> {
@@ -146,8 +141,11 @@ class LeanUnlessObstacle implements Transport {
     await (await this.#chosen)?.close();
   }
 
-  get #transport(): Promise<Transport> {
-    return (this.#chosen ??= this.#choose());
+  /** Once the choice is made, blocks do not wait for it. */
+  #call<T>(call: (transport: Transport) => Promise<T>): Promise<T> {
+    if (this.#transport !== undefined) return call(this.#transport);
+    this.#chosen ??= this.#choose().then((transport) => (this.#transport = transport));
+    return this.#chosen.then(call);
   }
 
   async #choose(): Promise<Transport> {

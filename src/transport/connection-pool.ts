@@ -55,18 +55,18 @@ export class ConnectionPool {
    * up while it was idle is noticed only by a reset; the request is then sent once more at once, on a new connection.
    * @throws what {@link HttpConnection.exchange} and {@link openSocket} throw.
    */
-  async send(request: HttpRequest, options: ExchangeOptions = {}): Promise<HttpAnswer> {
+  send(request: HttpRequest, options: ExchangeOptions = {}): Promise<HttpAnswer> {
     const idle = this.#takeIdle();
-    if (idle !== undefined) {
-      const mayBeStale = this.#nowMs() - idle.sinceMs >= STALE_AFTER_MS;
-      options.observer?.onSocket?.({ isFresh: false });
-      try {
-        return await this.#exchange(idle.connection, request, options);
-      } catch (error) {
-        if (!(mayBeStale && idle.connection.isUnanswered)) throw error;
-      }
-    }
-    return this.#exchange(await this.#open(options), request, options);
+    if (idle === undefined) return this.#sendOnNew(request, options);
+    const { connection, sinceMs } = idle;
+    options.observer?.onSocket?.({ isFresh: false });
+    const answer = connection.exchange(request, options);
+    // Nearly all connections were used a moment ago; their answers are passed on without a promise more.
+    if (this.#nowMs() - sinceMs < STALE_AFTER_MS) return answer;
+    return answer.catch((error: unknown) => {
+      if (!connection.isUnanswered) throw error;
+      return this.#sendOnNew(request, options);
+    });
   }
 
   /**
@@ -96,6 +96,7 @@ export class ConnectionPool {
       isEncrypted: this.#address.isEncrypted,
       idleTimeoutMs: this.#options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
       sendQueue: this.#options.sendQueue,
+      onExchanged: () => this.#takeBack(connection),
     });
     const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
     this.#closed.set(
@@ -106,17 +107,14 @@ export class ConnectionPool {
     return connection;
   }
 
-  async #exchange(
-    connection: HttpConnection,
-    request: HttpRequest,
-    options: ExchangeOptions,
-  ): Promise<HttpAnswer> {
-    try {
-      return await connection.exchange(request, options);
-    } finally {
-      if (this.#isClosed) connection.destroy();
-      else if (connection.isReusable) this.#idle.push({ connection, sinceMs: this.#nowMs() });
-    }
+  async #sendOnNew(request: HttpRequest, options: ExchangeOptions): Promise<HttpAnswer> {
+    const connection = await this.#open(options);
+    return connection.exchange(request, options);
+  }
+
+  #takeBack(connection: HttpConnection): void {
+    if (this.#isClosed) connection.destroy();
+    else if (connection.isReusable) this.#idle.push({ connection, sinceMs: this.#nowMs() });
   }
 
   #forget(connection: HttpConnection): void {

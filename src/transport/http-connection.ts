@@ -42,6 +42,7 @@ export class HttpConnection {
   readonly #socket: Socket;
   readonly #isEncrypted: boolean;
   readonly #sendQueue: SendQueue | undefined;
+  readonly #onExchanged: () => void;
   #exchange: Exchange | undefined;
   #isKeptAlive = true;
   #isUnanswered = false;
@@ -49,6 +50,7 @@ export class HttpConnection {
   /**
    * @param socket - connected, and handing what it reads to {@link take}.
    * @param options.idleTimeoutMs - milliseconds without a byte in either direction after which it is closed.
+   * @param options.onExchanged - called when an exchange has ended, before its promise settles.
    */
   constructor(
     socket: Socket,
@@ -56,11 +58,13 @@ export class HttpConnection {
       readonly isEncrypted: boolean;
       readonly idleTimeoutMs: number;
       readonly sendQueue?: SendQueue | undefined;
+      readonly onExchanged: () => void;
     },
   ) {
     this.#socket = socket;
     this.#isEncrypted = options.isEncrypted;
     this.#sendQueue = options.sendQueue;
+    this.#onExchanged = options.onExchanged;
     socket.on('error', (error) => this.#fail(error));
     socket.setTimeout(options.idleTimeoutMs, () => this.#fail(idleError(options.idleTimeoutMs)));
     socket.on('end', () => this.#onEnd());
@@ -209,6 +213,7 @@ export class HttpConnection {
     this.#exchange = undefined;
     exchange.body?.end();
     exchange.signal?.removeEventListener('abort', exchange.onAbort);
+    this.#onExchanged();
     if ('answer' in exchange.outcome) exchange.resolve(exchange.outcome.answer);
     else exchange.reject(exchange.outcome.error);
   }

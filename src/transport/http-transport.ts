@@ -162,7 +162,8 @@ export class HttpTransport implements Transport {
     read: (answer: HttpAnswer) => T,
   ): Promise<T> {
     return this.#attempt(facts, options, async () => {
-      const received = await (await this.#channel('ebs', facts.signal)).send(request, options);
+      const channel = this.#channels.ebs ?? (await this.#channel('ebs', facts.signal));
+      const received = await channel.send(request, options);
       if (received.refusal !== undefined) throw toRefusal(received, received.refusal, facts);
       return read(received.answer);
     });
@@ -171,13 +172,11 @@ export class HttpTransport implements Transport {
   #attempt<T>(facts: CallFacts, options: CallOptions, once: () => Promise<T>): Promise<T> {
     const { signal, ...subject } = facts;
     const message = { ...subject, attempt: options.attempt ?? 1, transport: 'lean' } as const;
-    return published(message, async () => {
-      if (signal?.aborted === true) throw abortError(signal);
-      try {
-        return await once();
-      } catch (error) {
+    return published(message, () => {
+      if (signal?.aborted === true) return Promise.reject(abortError(signal));
+      return once().catch((error: unknown) => {
         throw toTypedError(error, facts);
-      }
+      });
     });
   }
 

@@ -254,9 +254,13 @@ export class SdkTransport implements Transport {
     const { signal, ...subject } = facts;
     return published({ ...subject, attempt, transport: 'sdk' }, async () => {
       if (signal?.aborted === true) throw abortError(signal);
+      // Handlers may listen for longer than the call lasts, and the caller's signal may be another call's by then.
+      const abort = new AbortController();
+      const onAbort = (): void => abort.abort(signal?.reason);
+      signal?.addEventListener('abort', onAbort, { once: true });
       const send: Send = (command, payloadHash) => {
         this.#prepare(command, { payloadHash, observer });
-        return this.#client.send(command, signal === undefined ? {} : { abortSignal: signal });
+        return this.#client.send(command, { abortSignal: abort.signal });
       };
       const renewals = this.#renewal.count;
       try {
@@ -264,6 +268,8 @@ export class SdkTransport implements Transport {
       } catch (error) {
         const failure = await this.#renewIfExpired(error, { renewals, signal });
         throw toTypedError(this.#proxyRefusal(failure) ?? failure, facts);
+      } finally {
+        signal?.removeEventListener('abort', onAbort);
       }
     });
   }

@@ -450,7 +450,7 @@ function paths(value: unknown, name: string): void {
 }
 
 function pathOrRanges(value: unknown, name: string): void {
-  if (!Array.isArray(value)) path(value, name);
+  if (!Array.isArray(value)) streamOrPath('pipe', 'a Readable')(value, name);
 }
 
 function streamOrPath(method: 'pipe' | 'write', stream: string): Check {

@@ -94,9 +94,9 @@ export interface UploadOptions extends Omit<SnapshotWriterOptions, 'params' | 's
   readonly params?: Omit<StartSnapshotCommandInput, 'VolumeSize'> & { VolumeSize?: number };
   /**
    * Which ranges of a file or device have changed since `params.ParentSnapshotId`: nothing else is read, and what is not
-   * named stays the parent's. Ranges in any order, or a file of them as `qemu-img map --output=json` prints it.
+   * named stays the parent's. Ranges in any order, or a file or stream of them as `qemu-img map --output=json` prints it.
    */
-  readonly changed?: string | readonly MappedRange[];
+  readonly changed?: string | Readable | readonly MappedRange[];
   readonly on?: Listeners<StartEvents & UploadEvents>;
 }
 

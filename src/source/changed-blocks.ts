@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { BLOCK_SIZE } from '../base/constants.ts';
 import { blockCountCeil, blockOffset } from '../base/units.ts';
@@ -14,15 +15,15 @@ export interface ChangedBlocks {
 
 /**
  * Finds the changed blocks of a source of `sizeBytes`.
- * @param changed - the ranges, in any order, or the path of a file that {@link readChangedMap} reads.
+ * @param changed - the ranges, in any order, or the path or stream of a map that {@link readChangedMap} reads.
  * @throws {TypeError} ERR_INVALID_ARG_VALUE naming the first range that is malformed, overlaps another, or goes beyond the
  * last block of the source.
  */
 export async function findChangedBlocks(
-  changed: string | readonly MappedRange[],
+  changed: string | Readable | readonly MappedRange[],
   sizeBytes: number,
 ): Promise<ChangedBlocks> {
-  const ranges = typeof changed === 'string' ? await readChangedMap(changed) : changed;
+  const ranges = isRanges(changed) ? changed : await readChangedMap(changed);
   ranges.forEach((range, position) => checkRange(range, { position, sizeBytes }));
   const ascending = [...ranges].sort((a, b) => a.start - b.start);
   checkOverlap(ascending);
@@ -31,6 +32,13 @@ export async function findChangedBlocks(
   const isChanged = ascending.filter(({ depth = 0 }) => depth === 0);
   for (const range of joinedZeros(isChanged)) addRange(range, blocks, sizeBytes);
   return blocks;
+}
+
+/** Array.isArray does not tell a readonly array from the rest of a union. */
+function isRanges(
+  changed: string | Readable | readonly MappedRange[],
+): changed is readonly MappedRange[] {
+  return Array.isArray(changed);
 }
 
 function checkRange(

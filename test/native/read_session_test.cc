@@ -309,6 +309,55 @@ TEST_F(ReadSessionTest, ReadsARangeAndCutsItAtTheEnd) {
   }
 }
 
+TEST_F(ReadSessionTest, ReadsTheBlocksThatWereSelectedAndNoOther) {
+  SCOPED_TRACE(TestSeed());
+  disk_.size_bytes = 150 * kBlockSize + 4321;
+  MixBlocks(TestSeed());
+  SeededRandom random(TestSeed() + 1);
+  std::vector<uint8_t> bits(19);
+  for (uint8_t& byte : bits) byte = static_cast<uint8_t>(random.Below(256));
+  std::vector<uint64_t> selected;
+  for (uint64_t block = 0; block < disk_.BlockCount(); block++) {
+    if ((bits[block / 8] >> (block % 8) & 1) != 0) selected.push_back(block);
+  }
+  std::atomic<bool> is_other_read{false};
+  before_read_ = [&](uint64_t block) {
+    if ((bits[block / 8] >> (block % 8) & 1) == 0) is_other_read = true;
+  };
+  InterposedSystem system(hooks_);
+  for (auto [slots, threads] : {std::pair{1, 1}, {8, 4}, {2, 8}}) {
+    SCOPED_TRACE(testing::Message() << slots << " slots, " << threads << " threads");
+    Caller caller(Request(slots, threads));
+    ASSERT_EQ(caller.Open(), Progress::kReady);
+    caller.session().Select(bits.data(), bits.size());
+    std::vector<uint64_t> read;
+    std::vector<BlockRun> runs;
+    Progress progress;
+    while ((progress = caller.Take(&runs)) == Progress::kReady) {
+      for (const BlockRun& run : runs) {
+        uint64_t next_block = run.first_block;
+        ExpectRuns(caller, {run}, &next_block);
+        for (uint64_t block = run.first_block; block < next_block; block++) read.push_back(block);
+        caller.session().GiveBack(run.slot);
+      }
+    }
+    EXPECT_EQ(progress, Progress::kEnd);
+    EXPECT_EQ(read, selected);
+    EXPECT_FALSE(is_other_read);
+  }
+}
+
+TEST_F(ReadSessionTest, IsAtTheEndWhenNothingWasSelected) {
+  InterposedSystem system(hooks_);
+  Caller caller(Request(2, 2));
+  ASSERT_EQ(caller.Open(), Progress::kReady);
+  const uint8_t none = 0;
+  caller.session().Select(&none, 1);
+  std::vector<BlockRun> runs;
+  EXPECT_EQ(caller.Take(&runs), Progress::kEnd);
+  EXPECT_EQ(read_bytes_, 0u);
+}
+
 TEST_F(ReadSessionTest, PadsThePartialBlockAtTheEndWithZeros) {
   disk_.size_bytes = 3 * kBlockSize + 1;
   InterposedSystem system(hooks_);

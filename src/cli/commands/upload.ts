@@ -17,9 +17,6 @@ import { snapshotParams } from '../snapshot-params.ts';
 import { UnfinishedJob } from '../unfinished-job.ts';
 import { UsageError } from '../usage-error.ts';
 
-/** Where Linux and macOS have a process's own stdin among the files. */
-const STDIN_PATH = '/dev/stdin';
-
 type Flags = FlagValues<typeof UPLOAD_FLAGS>;
 
 /** `ebs-snapshot upload SOURCE` */
@@ -31,6 +28,9 @@ export async function run(
   const { output, stdin } = context;
   if (source === '-' && stdin.isTTY) {
     throw new UsageError('SOURCE is -, but stdin is a terminal: pipe or redirect a disk into it');
+  }
+  if (flags.changed === '-' && stdin.isTTY) {
+    throw new UsageError('--changed is -, but stdin is a terminal: pipe a map into it');
   }
   output.event('start', { command: 'upload', source });
   const result = await upload(source, flags, context);
@@ -51,6 +51,7 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
         source: source === '-' ? stdin : source,
         signal: stop.signal,
         ...toOptions(flags),
+        ...given({ changed: flags.changed === '-' ? stdin : flags.changed }),
         on: {
           ...on,
           snapshot: (answer) => {
@@ -67,7 +68,7 @@ async function upload(source: string, flags: Flags, context: Context): Promise<S
     throw new UnfinishedJob(error, { snapshotId, state, resumeCommand });
   } finally {
     // An upload that fails early leaves stdin unread, and an open pipe would keep the process waiting.
-    if (source === '-') stdin.destroy();
+    if (source === '-' || flags.changed === '-') stdin.destroy();
     await connection.close();
   }
 }
@@ -84,7 +85,6 @@ function toOptions(flags: Flags): Partial<UploadOptions> {
     manifest: flags.manifest,
     resume: flags.resume,
     base: flags.base,
-    changed: flags.changed === '-' ? STDIN_PATH : flags.changed,
     verify: flags.verify,
     maxBytesPerSecond: flags.maxRate,
     maxRequestsPerSecond: flags.maxRequests,

@@ -86,17 +86,23 @@ export class ConnectionPool {
   }
 
   async #open({ signal, observer }: ExchangeOptions): Promise<HttpConnection> {
+    // A socket asks where to read before it is connected.
+    const opened: { connection?: HttpConnection } = {};
     const { socket, connectMs } = await openSocket(this.#address, {
       signal,
       session: this.#session,
       onSession: (session) => (this.#session = session),
-      onRead: (bytes) => connection.take(bytes),
+      reader: {
+        room: () => opened.connection?.room(),
+        take: (bytes) => opened.connection?.take(bytes),
+      },
     });
     const connection = new HttpConnection(socket, {
       isEncrypted: this.#address.isEncrypted,
       idleTimeoutMs: this.#options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
       sendQueue: this.#options.sendQueue,
     });
+    opened.connection = connection;
     const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
     this.#closed.set(
       connection,

@@ -19,7 +19,7 @@ namespace ebs {
 namespace {
 
 // Raised together with BINDING_VERSION of src/engine/native-binding.ts.
-constexpr int kBindingVersion = 7;
+constexpr int kBindingVersion = 8;
 
 template <typename Kernel>
 Napi::Array NamesOf(Napi::Env env, std::span<const Kernel> kernels) {

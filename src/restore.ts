@@ -2,6 +2,7 @@ import { abortError } from './base/errors.ts';
 import { blockOffset, volumeBlockCount } from './base/units.ts';
 import { listChangedSince, type ChangedSince } from './changed-since.ts';
 import { connect, type Connection } from './connection.ts';
+import { BlockPool } from './engine/block-pool.ts';
 import type { Engine } from './engine/engine.ts';
 import { loadEngine } from './engine/load-engine.ts';
 import { limitsOf } from './limits.ts';
@@ -35,7 +36,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   const job = new RestoreJob(connection, limits);
   try {
     on.start?.(job);
-    return await restore({ plan, manifest, connection, job }, options);
+    return await restore({ engine, plan, manifest, connection, job }, options);
   } finally {
     await connection.transport.close();
   }
@@ -43,6 +44,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
 
 /** What a restore works with. */
 interface RestoreParts {
+  readonly engine: Engine;
   readonly plan: TargetPlan;
   readonly manifest: RestoreManifest | undefined;
   readonly connection: Connection;
@@ -103,7 +105,7 @@ async function changesOf(
 /** Brings all blocks to the target. */
 async function bring(
   to: { readonly target: Target; readonly firstPage: BlockPage; readonly bytesTotal: number },
-  { manifest, connection, job }: RestoreParts,
+  { engine, manifest, connection, job }: RestoreParts,
   { snapshotId, signal, on = {} }: RestoreOptions,
 ): Promise<Pick<RestoreResult, 'blocksRead' | 'absentBlocks' | 'unchangedBlocks'>> {
   const { target, firstPage, bytesTotal } = to;
@@ -112,13 +114,16 @@ async function bring(
     () => on.progress?.(job.progress),
     () => clock.now(),
   );
+  const { maxInFlightBytes } = job.limits;
+  const pool = poolFor(target, { maxInFlightBytes, engine });
   const pipeline = new DownloadPipeline({
     transport,
     target,
     records: manifest,
     snapshotId,
     firstPage,
-    maxInFlightBytes: job.limits.maxInFlightBytes,
+    maxInFlightBytes,
+    pool,
     signal,
     onChange: () => {
       progress.changed();
@@ -129,10 +134,20 @@ async function bring(
   // What cannot be recorded any more need not be written either.
   if (manifest !== undefined) manifest.onFailure = (error) => pipeline.fail(error);
   job.begin({ pipeline, bytesTotal });
-  await pipeline.run();
+  await pipeline.run().finally(() => pool?.retire());
   progress.flush();
   const { blocksRead, absentBlocks, unchangedBlocks } = pipeline.counts;
   return { blocksRead, absentBlocks, unchangedBlocks };
+}
+
+/** Memory that is written from without a copy. A stream gets none: who reads it may keep what was handed on. */
+function poolFor(
+  { isInOrder }: Target,
+  options: { readonly maxInFlightBytes: number; readonly engine: Engine },
+): BlockPool | undefined {
+  if (isInOrder) return undefined;
+  const { maxInFlightBytes: maxBytes, engine } = options;
+  return new BlockPool({ maxBytes, align: (memory) => engine.alignSlots(memory) });
 }
 
 /** Closes everything after a failure: what can be gone on with is kept, the rest removed. */

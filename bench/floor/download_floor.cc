@@ -2,11 +2,9 @@
 // do. A thread for each connection, which takes the next block, gets it, hashes it with the
 // project's kernel, compares the digest with the one that came with it, and writes it past the page
 // cache; so a block is still in the processor's cache when it is hashed. The file is synced at the
-// end. With
-// "-" for FILE nothing is written. ENDPOINT is http://ADDRESS:PORT, or https, whose certificate is
-// not checked. Credentials and region come from the environment. Prints one JSON object with
-// figures of bench/contenders/trial.js.
-#include <openssl/evp.h>
+// end, as ours is. With "-" for FILE nothing is written. ENDPOINT is http://ADDRESS:PORT, or https,
+// whose certificate is not checked. Credentials and region come from the environment. Prints one
+// JSON object with figures of bench/contenders/trial.js.
 #include <unistd.h>
 
 #include <atomic>
@@ -31,18 +29,6 @@ namespace {
   std::exit(1);
 }
 
-std::string Environment(const char* name, const char* fallback) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : fallback;
-}
-
-SigningIdentity IdentityFor(const Endpoint& endpoint) {
-  return {.access_key_id = Environment("AWS_ACCESS_KEY_ID", "bench"),
-          .secret_access_key = Environment("AWS_SECRET_ACCESS_KEY", "bench"),
-          .region = Environment("AWS_REGION", "us-east-1"),
-          .host = endpoint.host};
-}
-
 // What the threads share.
 struct Job {
   Endpoint endpoint;
@@ -55,13 +41,6 @@ struct Job {
   uint64_t block_count;
   std::atomic<uint64_t> next_block{0};
 };
-
-std::string ToBase64(const uint8_t* digest) {
-  // Four characters for each three bytes, and a zero behind them: EVP_EncodeBlock(3).
-  unsigned char text[4 * ((kDigestSize + 2) / 3) + 1];
-  int size = EVP_EncodeBlock(text, digest, kDigestSize);
-  return {reinterpret_cast<char*>(text), static_cast<size_t>(size)};
-}
 
 void Download(const Job& job, Client* client, uint64_t index, uint8_t* buffer) {
   // SHA-256 of nothing.
@@ -110,7 +89,7 @@ int Main(int argument_count, char** arguments) {
   uint64_t block_count = std::strtoull(arguments[5], nullptr, 10);
   Job job{.endpoint = endpoint,
           .kernels = FastestKernels(),
-          .signer = Signer(IdentityFor(endpoint)),
+          .signer = Signer(IdentityFor(endpoint.host)),
           .descriptor = OpenTarget(arguments[1], block_count * kBlockSize),
           .tls = SSL_CTX_new(TLS_client_method()),
           .snapshot_id = arguments[4],

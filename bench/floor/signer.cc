@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <initializer_list>
 #include <vector>
@@ -42,11 +43,23 @@ std::string DateTimeNow() {
   return {text, size};
 }
 
+std::string Environment(const char* name, const char* fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : fallback;
+}
+
 void Append(std::string* text, std::initializer_list<std::string_view> pieces) {
   for (std::string_view piece : pieces) text->append(piece);
 }
 
 }  // namespace
+
+SigningIdentity IdentityFor(std::string_view host) {
+  return {.access_key_id = Environment("AWS_ACCESS_KEY_ID", "bench"),
+          .secret_access_key = Environment("AWS_SECRET_ACCESS_KEY", "bench"),
+          .region = Environment("AWS_REGION", "us-east-1"),
+          .host = std::string(host)};
+}
 
 std::string ToHex(std::span<const uint8_t> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -57,6 +70,14 @@ std::string ToHex(std::span<const uint8_t> bytes) {
     text.push_back(kDigits[byte & 15]);
   }
   return text;
+}
+
+std::string ToBase64(const uint8_t* digest) {
+  constexpr size_t kSize = std::tuple_size_v<Digest>;
+  // Four characters for each three bytes, and a zero behind them: EVP_EncodeBlock(3).
+  unsigned char text[4 * ((kSize + 2) / 3) + 1];
+  int size = EVP_EncodeBlock(text, digest, kSize);
+  return {reinterpret_cast<char*>(text), static_cast<size_t>(size)};
 }
 
 Signer::Signer(const SigningIdentity& identity) : host_(identity.host), date_time_(DateTimeNow()) {

@@ -50,7 +50,13 @@ class Signer {
   std::array<uint8_t, 32> key_;
 };
 
+// Whom the environment names, by the AWS SDK's variables.
+SigningIdentity IdentityFor(std::string_view host);
+
 std::string ToHex(std::span<const uint8_t> bytes);
+
+// Of a digest of 32 bytes, as the service's headers have it.
+std::string ToBase64(const uint8_t* digest);
 
 }  // namespace ebs
 

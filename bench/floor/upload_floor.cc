@@ -4,7 +4,6 @@
 // is still in the processor's cache when it is sent, and is copied by the kernel alone. ENDPOINT is
 // http://ADDRESS:PORT, or https, whose certificate is not checked. Credentials and region come from
 // the environment. Prints one JSON object with figures of bench/contenders/trial.js.
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,18 +35,6 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
   std::exit(1);
 }
 
-std::string Environment(const char* name, const char* fallback) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : fallback;
-}
-
-SigningIdentity IdentityFor(const Endpoint& endpoint) {
-  return {.access_key_id = Environment("AWS_ACCESS_KEY_ID", "bench"),
-          .secret_access_key = Environment("AWS_SECRET_ACCESS_KEY", "bench"),
-          .region = Environment("AWS_REGION", "us-east-1"),
-          .host = endpoint.host};
-}
-
 // What the threads share.
 struct Job {
   Endpoint endpoint;
@@ -62,13 +49,6 @@ struct Job {
   std::vector<uint8_t> digests = {};
   std::atomic<uint64_t> next_block{0};
 };
-
-std::string ToBase64(const uint8_t* digest) {
-  // Four characters for each three bytes, and a zero behind them: EVP_EncodeBlock(3).
-  unsigned char text[4 * ((kDigestSize + 2) / 3) + 1];
-  int size = EVP_EncodeBlock(text, digest, kDigestSize);
-  return {reinterpret_cast<char*>(text), static_cast<size_t>(size)};
-}
 
 // Starts the snapshot and returns its id.
 std::string Start(const Job& job, Client* client) {
@@ -163,7 +143,7 @@ int Main(int argument_count, char** arguments) {
   Endpoint endpoint = ParseEndpoint(arguments[2]);
   Job job{.endpoint = endpoint,
           .kernels = FastestKernels(),
-          .signer = Signer(IdentityFor(endpoint)),
+          .signer = Signer(IdentityFor(endpoint.host)),
           .descriptor = OpenPastCache(arguments[1]),
           .tls = SSL_CTX_new(TLS_client_method())};
   if (job.descriptor < 0) Fail(arguments[1]);

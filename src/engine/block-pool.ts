@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from '../base/constants.ts';
 import { abortError } from '../base/errors.ts';
-import { SlotMemory } from './slot-memory.ts';
+import { SlotMemory, type SlotMemoryOptions } from './slot-memory.ts';
 
 /** Bytes of block buffers when the caller names no bound: 256 blocks. */
 export const DEFAULT_BUFFER_BYTES = 134_217_728;
@@ -32,13 +32,16 @@ export class BlockPool {
   /** Made with the first lease: the pool of a writer that is handed whole blocks never needs any. */
   #memory: SlotMemory | undefined;
   #freeSlots: number[];
+  readonly #align: SlotMemoryOptions['align'];
   readonly #waiters = new Set<Waiter>();
 
   /**
    * @param options.maxBytes the bound; rounded down to whole blocks, but never below one.
+   * @param options.align where slots begin, as {@link SlotMemory} takes it. Default: anywhere.
    * @throws {RangeError} when maxBytes is not a positive number.
    */
-  constructor(options: { readonly maxBytes: number }) {
+  constructor(options: { readonly maxBytes: number } & Pick<SlotMemoryOptions, 'align'>) {
+    this.#align = options.align;
     this.#slotCountMax = slotCountFloor(options.maxBytes);
     this.#slotsMade = this.#slotCountMax;
     this.#freeSlots = slotsDownFrom(this.#slotsMade, 0);
@@ -121,6 +124,7 @@ export class BlockPool {
     this.#memory ??= new SlotMemory({
       slotCount: this.#slotsMade,
       onFree: (free) => this.#reuse(free),
+      align: this.#align,
     });
     this.#memory.hold(slot);
     return new SlotLease(this.#memory, slot);

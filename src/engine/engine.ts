@@ -110,6 +110,8 @@ export interface Engine {
    * Makes a writer of an open file or device. `handle` stays the caller's, who keeps it open until the writer is closed.
    */
   openWriter(handle: FileHandle): EngineWriter;
+  /** Returns how many bytes behind the start of a memory blocks must begin to be written without a copy. */
+  alignSlots(memory: Uint8Array): number;
   /** Zero-scans and hashes blocks of BLOCK_SIZE bytes each; result i is of block i. The buffers must not change meanwhile. */
   inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]>;
   /**

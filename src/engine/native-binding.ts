@@ -181,4 +181,4 @@ export interface NativeBlockDestination {
 }
 
 /** Raised whenever this interface changes in a way that older builds of the addon do not know. */
-export const BINDING_VERSION = 7;
+export const BINDING_VERSION = 8;

@@ -65,6 +65,10 @@ export class NativeEngine implements Engine {
     return new NativeWriter(new this.#binding.BlockWriter({ fd, threadCount: WRITER_THREADS }));
   }
 
+  alignSlots(memory: Uint8Array): number {
+    return this.#binding.alignSlots(memory);
+  }
+
   inspect(blocks: readonly Uint8Array[]): Promise<BlockFacts[]> {
     if (blocks.length === 0) return Promise.resolve([]);
     // An owner may release a block too early; its slot is still not filled anew before the hash is done.

@@ -22,7 +22,7 @@ export interface SlotMemoryOptions {
   /** Called once each time the last holder of a slot lets go. */
   readonly onFree: (slot: number) => void;
   /** Bytes from the start of an allocation to its first page border. JavaScript cannot see addresses; default: 0. */
-  readonly align?: (memory: Uint8Array) => number;
+  readonly align?: ((memory: Uint8Array) => number) | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ZERO_BLOCK_DIGEST } from '../base/digest.ts';
 import { abortError } from '../base/errors.ts';
 import { blockOffset, volumeBlockCount } from '../base/units.ts';
+import type { BlockPool } from '../engine/block-pool.ts';
 import type { Target } from '../target/target.ts';
 import type { BlockPage, Transport } from '../transport/transport.ts';
 import { listBlocks } from './block-listing.ts';
@@ -38,6 +39,8 @@ export interface DownloadPipelineOptions {
   readonly firstPage: BlockPage;
   /** Bytes of blocks that may be asked for and not yet written. */
   readonly maxInFlightBytes: number;
+  /** Where blocks are put on their way. Default: each in memory of its own. */
+  readonly pool?: BlockPool | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each block, or run of absent ones, is dealt with. */
   readonly onChange: () => void;

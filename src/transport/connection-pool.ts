@@ -86,11 +86,16 @@ export class ConnectionPool {
   }
 
   async #open({ signal, observer }: ExchangeOptions): Promise<HttpConnection> {
+    // A socket asks where to read before it is connected.
+    const opened: { connection?: HttpConnection } = {};
     const { socket, connectMs } = await openSocket(this.#address, {
       signal,
       session: this.#session,
       onSession: (session) => (this.#session = session),
-      onRead: (bytes) => connection.take(bytes),
+      reader: {
+        room: () => opened.connection?.room(),
+        take: (bytes) => opened.connection?.take(bytes),
+      },
     });
     const connection = new HttpConnection(socket, {
       isEncrypted: this.#address.isEncrypted,
@@ -98,6 +103,7 @@ export class ConnectionPool {
       sendQueue: this.#options.sendQueue,
       onExchanged: () => this.#takeBack(connection),
     });
+    opened.connection = connection;
     const closed = new Promise<void>((resolve) => connection.onceClosed(resolve));
     this.#closed.set(
       connection,

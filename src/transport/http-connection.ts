@@ -48,7 +48,7 @@ export class HttpConnection {
   #isUnanswered = false;
 
   /**
-   * @param socket - connected, and handing what it reads to {@link take}.
+   * @param socket - connected, and reading into {@link room} for {@link take}.
    * @param options.idleTimeoutMs - milliseconds without a byte in either direction after which it is closed.
    * @param options.onExchanged - called when an exchange has ended, before its promise settles.
    */
@@ -117,7 +117,13 @@ export class HttpConnection {
     });
   }
 
-  /** Takes bytes that the socket has read; they may be overwritten afterwards. */
+  /** The place of the bytes that the socket reads next, as soon as that is known: in the body. */
+  room(): Uint8Array | undefined {
+    const exchange = this.#exchange;
+    return exchange?.outcome === undefined ? exchange?.parser.room() : undefined;
+  }
+
+  /** Takes bytes that the socket has read; outside the room they may be overwritten afterwards. */
   take(bytes: Buffer): void {
     const exchange = this.#exchange;
     if (exchange === undefined) {

@@ -12,8 +12,11 @@ import { openTunnel } from './proxy-tunnel.ts';
 import { unreachable, type Proxy, type Target } from './proxy.ts';
 import { CONNECT_TIMEOUT_MS } from './time-limits.ts';
 
-/** Bytes of the one buffer that every connection reads into; what is read is taken out before the next read. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(131_072);
+/**
+ * Where every connection reads what has no place of its own yet, which is taken out before the next read: as a rule the
+ * head of an answer. What it holds of the body behind that is copied, so it is small.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(16_384);
 
 /** Where a server listens, and how to get there. */
 export interface Address extends Target {
@@ -23,6 +26,14 @@ export interface Address extends Target {
   readonly proxy?: Proxy | undefined;
 }
 
+/** Takes what a socket reads, and says where that is to be put. */
+export interface SocketReader {
+  /** Memory to read into next, not empty; asked for anew after each read. Undefined: anywhere. */
+  room(): Uint8Array | undefined;
+  /** Takes what was read, the beginning of the room if there was one; anywhere else it is overwritten afterwards. */
+  take(bytes: Buffer): void;
+}
+
 /** How a socket is opened. */
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
@@ -30,8 +41,8 @@ export interface OpenOptions {
   readonly session?: Buffer | undefined;
   /** Called with each session that the server lets us resume later. */
   readonly onSession?: ((session: Buffer) => void) | undefined;
-  /** Called with what was read, which is overwritten afterwards. Without it the socket is read as any stream. */
-  readonly onRead?: ((bytes: Buffer) => void) | undefined;
+  /** Takes what was read. Without it the socket is read as any stream. */
+  readonly reader?: SocketReader | undefined;
 }
 
 /** A socket that is ready to be written to. */
@@ -111,7 +122,7 @@ function startTls(
   address: Address,
   { tunnel, ...options }: OpenOptions & { readonly tunnel?: Socket },
 ): TLSSocket {
-  const { session, onSession, onRead } = options;
+  const { session, onSession, reader } = options;
   const socket = connectTls({
     ALPNProtocols: ['http/1.1'],
     // An address is no server name (RFC 6066 section 3); Node checks the certificate for it all the same.
@@ -122,26 +133,28 @@ function startTls(
   });
   if (onSession !== undefined) socket.on('session', onSession);
   // Node reads into a given buffer only from sockets that it opens itself.
-  if (tunnel !== undefined && onRead !== undefined) socket.on('data', onRead);
+  if (tunnel !== undefined && reader !== undefined) {
+    socket.on('data', (bytes: Buffer) => reader.take(bytes));
+  }
   return socket;
 }
 
-function tcpOptions({ host, port, settings }: Address, { onRead }: OpenOptions): TcpNetConnectOpts {
+function tcpOptions({ host, port, settings }: Address, { reader }: OpenOptions): TcpNetConnectOpts {
   return {
     ...settings,
     host,
     port,
     // A request is written in one go, so nothing is gained by waiting for more.
     noDelay: true,
-    ...(onRead === undefined ? {} : { onread: readInto(READ_BUFFER, onRead) }),
+    ...(reader === undefined ? {} : { onread: readInto(reader) }),
   };
 }
 
-function readInto(buffer: Buffer, onRead: (bytes: Buffer) => void): OnReadOpts {
+function readInto(reader: SocketReader): OnReadOpts {
   return {
-    buffer,
-    callback: (size, bytes) => {
-      onRead((bytes as Buffer).subarray(0, size));
+    buffer: () => reader.room() ?? READ_BUFFER,
+    callback: (size, { buffer, byteOffset }) => {
+      reader.take(Buffer.from(buffer as ArrayBuffer, byteOffset, size));
       return true;
     },
   };

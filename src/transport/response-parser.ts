@@ -17,7 +17,7 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Reads the answer to one request from the bytes of a connection: HTTP/1.1 (RFC 9112), bodies with a length, in chunks,
  * or up to the end of the connection, with interim answers (1xx) passed over. What it is pushed is copied, so that one
- * buffer can serve every read of every connection.
+ * buffer can serve every read of every connection, unless it was read into the room that it had for it.
  */
 export class ResponseParser {
   #pending: Buffer = EMPTY;
@@ -34,6 +34,11 @@ export class ResponseParser {
   /** Whether any byte of an answer has come. */
   get isBegun(): boolean {
     return this.#isBegun;
+  }
+
+  /** The place of the next bytes, if their number is known: the rest of the body. They are to be pushed nevertheless. */
+  room(): Buffer | undefined {
+    return this.#body?.room?.();
   }
 
   /**
@@ -129,6 +134,8 @@ class AnswerHead {
 interface BodyReader {
   readonly isComplete: boolean;
   readonly endsWithConnection: boolean;
+  /** Where what comes next belongs, if that is known. Not to be asked of a body that is complete. */
+  room?(): Buffer;
   /** Takes what belongs to the body and returns the rest. */
   push(chunk: Buffer): Buffer;
   bytes(): Buffer;
@@ -165,14 +172,26 @@ class SizedBody implements BodyReader {
     return this.#filled === this.#bytes.length;
   }
 
+  room(): Buffer {
+    return this.#bytes.subarray(this.#filled);
+  }
+
   push(chunk: Buffer): Buffer {
-    const copied = chunk.copy(this.#bytes, this.#filled);
-    this.#filled += copied;
-    return chunk.subarray(copied);
+    const { buffer, byteOffset } = this.#bytes;
+    const isInPlace = chunk.buffer === buffer && chunk.byteOffset === byteOffset + this.#filled;
+    if (!isInPlace) return this.#copy(chunk);
+    this.#filled += chunk.length;
+    return EMPTY;
   }
 
   bytes(): Buffer {
     return this.#bytes;
+  }
+
+  #copy(chunk: Buffer): Buffer {
+    const copied = chunk.copy(this.#bytes, this.#filled);
+    this.#filled += copied;
+    return chunk.subarray(copied);
   }
 }
 

@@ -39,6 +39,15 @@ describe('BlockPool', () => {
     expect(lease?.bytes.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 
+  it('begins slots where it is told, also those added later', () => {
+    const pool = new BlockPool({ maxBytes: 2 * BLOCK_SIZE, align: () => 64 });
+    const offsets = (): (number | undefined)[] =>
+      takeAll(pool).map(({ bytes }) => bytes.byteOffset);
+    expect(offsets()).toEqual([64, 64 + BLOCK_SIZE]);
+    pool.resize(3 * BLOCK_SIZE);
+    expect(offsets()).toEqual([64]);
+  });
+
   it('serves waiters in the order in which they came, and nobody before them', async () => {
     const pool = new BlockPool({ maxBytes: 2 * BLOCK_SIZE });
     const [first, second] = takeAll(pool);

@@ -75,6 +75,47 @@ describe('reads', () => {
   );
 });
 
+describe('has room for the rest of a body', () => {
+  const body = Buffer.from('0123456789');
+  const head = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`;
+
+  test.each([0, 1, 4, 9])('of which %i bytes came with its head', (early) => {
+    const into = Buffer.alloc(body.length);
+    const parser = new ResponseParser(into);
+    expect(parser.room()).toBeUndefined();
+    expect(parser.push(Buffer.from(head + body.toString('latin1', 0, early)))).toBeUndefined();
+    // One byte into its place, the rest from elsewhere or into its place too.
+    const room = parser.room();
+    expect(room?.length).toBe(body.length - early);
+    room?.set(body.subarray(early, early + 1));
+    let answer = parser.push(room?.subarray(0, 1) ?? body);
+    for (let at = early + 1; at < body.length; at += 1) {
+      const byte = body.subarray(at, at + 1);
+      const isInPlace = at % 2 === 0;
+      if (isInPlace) parser.room()?.set(byte);
+      answer = parser.push(isInPlace ? into.subarray(at, at + 1) : byte);
+    }
+    expect(answer?.body.toString()).toBe(body.toString());
+    expect(into.toString()).toBe(body.toString());
+  });
+
+  test('in memory of its own when the answer is none that was asked for', () => {
+    const into = Buffer.alloc(body.length);
+    const parser = new ResponseParser(into);
+    parser.push(Buffer.from(head.replace('200', '503')));
+    const room = parser.room() ?? Buffer.alloc(0);
+    room.set(body);
+    expect(parser.push(room)?.body.toString()).toBe(body.toString());
+    expect(into.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('not when its length is unknown', () => {
+    const parser = new ResponseParser();
+    parser.push(Buffer.from(CHUNKED.slice(0, -20)));
+    expect(parser.room()).toBeUndefined();
+  });
+});
+
 describe('refuses', () => {
   test.each([
     ['what is not HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', /not HTTP/],

@@ -1,6 +1,7 @@
-import { abortError, CompletionError, SnapshotError, type ServiceError } from './base/errors.ts';
+import { abortError, SnapshotError, type ServiceError } from './base/errors.ts';
 import type { Connection } from './connection.ts';
 import { limitedCall } from './limited-call.ts';
+import { failureOf } from './snapshot-fate.ts';
 import type { SnapshotDescription, StartSnapshotAnswer } from './transport/transport.ts';
 
 /** A snapshot that was started by another, and what a part of it is about to do. */
@@ -60,18 +61,13 @@ async function describe({
   }
 }
 
-function mustTakeBlocks(
-  { status, statusMessage, volumeSizeGiB: actualGiB }: SnapshotDescription,
-  { snapshotId, volumeSizeGiB }: Adoption,
-): void {
+function mustTakeBlocks(found: SnapshotDescription, { snapshotId, volumeSizeGiB }: Adoption): void {
+  const { status, volumeSizeGiB: actualGiB } = found;
   if (status === 'completed') {
     const message = `${snapshotId} is completed and takes no blocks any more`;
     throw new SnapshotError('ERR_EBS_SNAPSHOT_SEALED', message, { snapshotId });
   }
-  if (status === 'error') {
-    const message = `${snapshotId} was failed by the service: ${statusMessage || 'no reason given'}`;
-    throw new CompletionError('ERR_EBS_SNAPSHOT_FAILED', message, { snapshotId });
-  }
+  if (status === 'error') throw failureOf(found, { snapshotId });
   if (actualGiB === undefined || actualGiB === volumeSizeGiB) return;
   const message = `${snapshotId} is of a volume of ${actualGiB} GiB, not ${volumeSizeGiB}`;
   throw new SnapshotError('ERR_EBS_VOLUME_MISMATCH', message, { snapshotId });

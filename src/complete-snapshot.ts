@@ -8,7 +8,7 @@ import { limitsOf } from './limits.ts';
 import type { CompleteOptions, CompleteResult } from './options.ts';
 import { validateCompleteOptions } from './options-validation.ts';
 import { completeSnapshot as completeAndWait } from './pipeline/completion.ts';
-import { isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
+import { failureOf, isEndOfSnapshot, tellFate } from './snapshot-fate.ts';
 import { SnapshotParts } from './snapshot-parts.ts';
 import type { CompleteSnapshotRequest } from './transport/transport.ts';
 
@@ -80,13 +80,15 @@ async function complete(
 async function explain(failure: Error, { parts, connection }: Completing): Promise<Error> {
   const { transport, clock } = connection;
   const { snapshotId } = parts;
+  const describe = (): ReturnType<typeof transport.describeSnapshot> =>
+    limitedCall(clock, (signal) => transport.describeSnapshot({ snapshotId }, { signal }));
   let told = failure;
   if (isEndOfSnapshot(failure)) {
-    told = await tellFate(failure, {
-      snapshotId,
-      describe: () =>
-        limitedCall(clock, (signal) => transport.describeSnapshot({ snapshotId }, { signal })),
-    });
+    told = await tellFate(failure, { snapshotId, describe });
+  } else if (failure instanceof CompletionError && failure.code === 'ERR_EBS_SNAPSHOT_FAILED') {
+    // CompleteSnapshot says no more than that; EC2 knows of what, and whether before this call.
+    const found = await describe().catch(() => undefined);
+    if (found?.status === 'error') told = failureOf(found, { snapshotId, cause: failure });
   }
   const { code } = told as { code?: string };
   if (code === 'ERR_EBS_SNAPSHOT_FAILED') await parts.advance('failed');

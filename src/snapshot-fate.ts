@@ -27,17 +27,23 @@ export async function tellFate(
     const message = `${snapshotId} was deleted before it was finished`;
     return new SnapshotError('ERR_EBS_SNAPSHOT_DELETED', message, fields);
   }
-  const { status, statusMessage } = found;
-  if (status === 'error' && /timed out/i.test(statusMessage)) {
-    const message = `${snapshotId} was given up by the service: it had got no block for too long`;
-    return new SnapshotError('ERR_EBS_SNAPSHOT_EXPIRED', message, fields);
-  }
-  if (status === 'error') {
-    const message = `${snapshotId} was failed by the service: ${statusMessage || 'no reason given'}`;
-    return new CompletionError('ERR_EBS_SNAPSHOT_FAILED', message, fields);
-  }
-  const isSealed = status === 'completed' || failure.reason !== 'SNAPSHOT_NOT_FOUND';
+  if (found.status === 'error') return failureOf(found, fields);
+  const isSealed = found.status === 'completed' || failure.reason !== 'SNAPSHOT_NOT_FOUND';
   if (!isSealed) return failure;
   const message = `${snapshotId} was completed by another before this source was in it`;
   return new SnapshotError('ERR_EBS_SNAPSHOT_SEALED', message, fields);
+}
+
+/** What is to be told of a snapshot in state `error`. */
+export function failureOf(
+  { statusMessage }: SnapshotDescription,
+  fields: { readonly snapshotId: string; readonly cause?: Error },
+): SnapshotError {
+  const { snapshotId } = fields;
+  if (/timed out/i.test(statusMessage)) {
+    const message = `${snapshotId} was given up by the service: it had got no block for too long`;
+    return new SnapshotError('ERR_EBS_SNAPSHOT_EXPIRED', message, fields);
+  }
+  const message = `${snapshotId} was failed by the service: ${statusMessage || 'no reason given'}`;
+  return new CompletionError('ERR_EBS_SNAPSHOT_FAILED', message, fields);
 }

@@ -153,14 +153,13 @@ export class UploadManifest implements UploadRecords {
    * next are looked for.
    */
   async *sentFrom(firstBlock: number): AsyncGenerator<number, void, undefined> {
-    const { readEndBlock } = this.#manifest.facts;
-    if (readEndBlock !== undefined && this.#hasKnownEnd) {
-      for (let index = firstBlock; index < readEndBlock; index += 1) yield index;
-      return;
-    }
-    for await (const run of this.#manifest.records()) {
+    const { readEndBlock = 0 } = this.#manifest.facts;
+    const unreadBlock = this.#hasKnownEnd ? Math.max(firstBlock, readEndBlock) : firstBlock;
+    for (let index = firstBlock; index < unreadBlock; index += 1) yield index;
+    // Where no run has read, a page that was damaged leaves doubt all the same.
+    for await (const run of this.#manifest.records(unreadBlock)) {
       for (const { blockIndex, state } of run) {
-        if (blockIndex >= firstBlock && state !== 'absent') yield blockIndex;
+        if (blockIndex >= unreadBlock && state !== 'absent') yield blockIndex;
       }
     }
   }

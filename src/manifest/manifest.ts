@@ -210,12 +210,13 @@ export class Manifest {
   }
 
   /**
-   * All records in the order of their blocks, a page at a time; pages without any are left out. What was recorded before
-   * is in it; while it runs, only blocks that it has told of already may be recorded.
+   * All records in the order of their blocks, a page at a time, from that of `fromBlock` or a little before; pages without
+   * any are left out. What was recorded before is in it; while it runs, only blocks that it has told of already may be
+   * recorded.
    */
-  async *records(): AsyncGenerator<RecordRun, void, undefined> {
+  async *records(fromBlock = 0): AsyncGenerator<RecordRun, void, undefined> {
     await this.#flushIfWritable();
-    for await (const pages of scanSegments(this.#context)) {
+    for await (const pages of scanSegments(this.#context, pageOfBlock(fromBlock))) {
       for (const { page, pageNumber, recordCount } of pages) {
         const run = new RecordRun(pageNumber * PAGE_RECORDS, recordCount);
         run.setFrom(page, { position: 0, firstRow: 0, count: recordCount });

@@ -1,5 +1,5 @@
 import { DigestPage } from './digest-page.ts';
-import { PAGE_RECORDS, PAGE_SIZE, SEGMENT_PAGES } from './layout.ts';
+import { PAGE_RECORDS, PAGE_SIZE, SEGMENT_PAGES, segmentOfPage } from './layout.ts';
 import { judgePage, readPages, type PageContext, type PageVerdict } from './page-reader.ts';
 import { pagesOfSegment } from './segment-map.ts';
 
@@ -13,16 +13,17 @@ export interface ScannedPage {
 }
 
 /**
- * Goes through all pages in order, a segment at a time: reads the next one while the last one is looked at, and does not
+ * Goes through all pages in order, a segment at a time, from the segment of `fromPage` on: reads the next one while the last one is looked at, and does not
  * read what was never written. The pages are views of a buffer that is used again: look at them before asking for more.
  */
 export async function* scanSegments(
   context: PageContext,
+  fromPage = 0,
 ): AsyncGenerator<readonly ScannedPage[], void, undefined> {
   const buffers = [newSegmentBuffer(), newSegmentBuffer()];
   let ahead: Promise<ReadSegment> | undefined;
   try {
-    for (const segment of segmentsOf(context)) {
+    for (const segment of segmentsOf(context, fromPage)) {
       const buffer = buffers.shift() ?? newSegmentBuffer();
       const next = readSegment(segment, buffer, context);
       // Its failure is heard of when it is waited for.
@@ -51,9 +52,12 @@ function newSegmentBuffer(): Buffer {
 }
 
 /** Segments that have pages, or may have lost them with the end of the file. */
-function* segmentsOf({ segments, pageCount, trustedPages }: PageContext): Generator<number> {
+function* segmentsOf(
+  { segments, pageCount, trustedPages }: PageContext,
+  fromPage: number,
+): Generator<number> {
   const segmentCount = Math.ceil(pageCount / SEGMENT_PAGES);
-  for (let segment = 0; segment < segmentCount; segment += 1) {
+  for (let segment = segmentOfPage(fromPage); segment < segmentCount; segment += 1) {
     const isTrusted = (segment + 1) * SEGMENT_PAGES <= trustedPages || trustedPages === pageCount;
     if (segments.hasSegment(segment) || !isTrusted) yield segment;
   }

@@ -121,7 +121,7 @@ const EXAMPLES: Readonly<Record<string, (place: Place) => Promise<void>>> = {
   'parts.sh': async (place) => {
     const ids = (await runToEnd(place, 'parts.sh')).trim().split('\n');
     expect([ids.length, new Set(ids).size]).toEqual([5, 1]);
-    const requests = { StartSnapshot: 1, PutSnapshotBlock: 2048 };
+    const requests = { StartSnapshot: 1, PutSnapshotBlock: 3 };
     expect(place.service.counters().byOperation).toMatchObject(requests);
   },
   'serve.sh': async (place) => {

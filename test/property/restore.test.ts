@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 vi.setConfig({ testTimeout: 60_000 * 60 });
 
-const RUNS = Number(process.env.ROUND_TRIP_RUNS ?? process.env.EBS_PROPERTY_RUNS ?? 2);
+const RUNS = Number(process.env.ROUND_TRIP_RUNS ?? 1);
 const SEED = Number(process.env.ROUND_TRIP_SEED ?? Date.now() % 1_000_000);
 /** The longest source, in blocks, and what is behind it in sectors. */
 const BLOCKS = 24;
@@ -96,7 +96,7 @@ async function roundTrip(service: LocalService, random: Random): Promise<void> {
     if (kind !== 'old file') await truncate(image, GIB);
     const target = kind === 'device' ? await attachLoopDevice(image) : image;
     await restoreSnapshot({ client, engine, snapshotId, target, force: true });
-    // Both against the snapshot's own blocks, so what is told equal here was read from the target.
+    // To the end of the volume; what the beginning must hold is known without the snapshot.
     const { differences } = await verifySnapshot({ client, snapshotId, source: target });
     expect(differences, how).toEqual([]);
     const { size, blocks } = await stat(image);

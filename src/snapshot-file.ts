@@ -55,6 +55,8 @@ export class SnapshotFile {
     const onAbort = (): void => void this.close();
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#detach = () => signal?.removeEventListener('abort', onAbort);
+    // The answer was there already when the signal aborted.
+    if (signal?.aborted === true) onAbort();
   }
 
   /**
@@ -148,7 +150,7 @@ export class SnapshotFile {
     } catch (error) {
       if (!isRefusedFor(error, 'INVALID_BLOCK_TOKEN')) throw error;
       // Expired, and so are those listed with it; the first to find out has them listed anew for all.
-      if ((await this.#index.tokenOf(blockIndex)) === token) this.#index.forget(blockIndex);
+      this.#index.forget(blockIndex, token);
       const renewed = await this.#index.tokenOf(blockIndex);
       if (renewed === undefined || renewed === token) throw error;
       return this.#get(blockIndex, renewed);

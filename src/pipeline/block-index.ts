@@ -43,10 +43,14 @@ export class BlockIndex {
     return this.#listFrom(start, blockIndex);
   }
 
-  /** Drops the tokens about a block, when the service does not take one of them any more. */
-  forget(blockIndex: number): void {
-    const page = this.#pageOf(blockIndex);
-    if (page !== undefined) this.#pages.delete(page);
+  /**
+   * Drops what was listed about a block, when the service does not take its token any more; nothing if it has been listed
+   * anew meanwhile. Pages may overlap, and one may know the block by another token that is as old.
+   */
+  forget(blockIndex: number, refusedToken: string): void {
+    const pages = [...this.#pages].filter((page) => covers(page, blockIndex));
+    if (!pages.some(({ tokens }) => tokens.get(blockIndex) === refusedToken)) return;
+    for (const page of pages) this.#pages.delete(page);
   }
 
   async #listFrom(start: number, blockIndex: number): Promise<string | undefined> {
@@ -97,11 +101,15 @@ export class BlockIndex {
 
   #pageOf(blockIndex: number): TokenPage | undefined {
     for (const page of this.#pages) {
-      if (blockIndex < page.first || blockIndex >= page.end) continue;
+      if (!covers(page, blockIndex)) continue;
       this.#pages.delete(page);
       this.#pages.add(page);
       return page;
     }
     return undefined;
   }
+}
+
+function covers({ first, end }: TokenPage, blockIndex: number): boolean {
+  return first <= blockIndex && blockIndex < end;
 }

@@ -166,6 +166,35 @@ it('copies on a folder, from one region to another', async () => {
   expect((await run(verify)).exitCode).toBe(0);
 });
 
+it('copies to another account, with the credentials of its profile', async () => {
+  const { service, folder, run } = await prepare();
+  const id = (await run(['upload', 'disk.img', '--quiet'])).stdout.trim();
+  const credentials = { accessKeyId: 'AKIAOTHERACCOUNT0000', secretAccessKey: 'another secret' };
+  const other = await LocalEbs.start({ directory: join(folder, 'other'), credentials });
+  onTestFinished(() => other.close());
+  const profiles = [
+    { name: 'mine', keys: service.credentials },
+    { name: 'backup', keys: credentials },
+  ].map(
+    ({ name, keys }) =>
+      `[${name}]\naws_access_key_id = ${keys.accessKeyId}\n` +
+      `aws_secret_access_key = ${keys.secretAccessKey}\n`,
+  );
+  const file = join(folder, 'credentials');
+  await writeFile(file, profiles.join('\n'));
+  const env = { AWS_SHARED_CREDENTIALS_FILE: file, AWS_REGION: service.region };
+  const as = (args: readonly string[]): ReturnType<typeof runCommand> =>
+    runCommand([...args, '--quiet'], { cwd: folder, env });
+  const from = ['copy', id, '--profile', 'mine', '--endpoint-url', service.endpoint];
+  const to = ['--to-endpoint-url', other.endpoint];
+  // The keys of the one account are not known to the other.
+  expect((await as([...from, ...to])).exitCode).toBe(7);
+  const copy = await as([...from, ...to, '--to-profile', 'backup']);
+  expect({ exitCode: copy.exitCode, stderr: copy.stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const there = ['--profile', 'backup', '--endpoint-url', other.endpoint];
+  expect((await as(['verify', copy.stdout.trim(), 'disk.img', ...there])).exitCode).toBe(0);
+});
+
 it('stops a comparison at a signal', async () => {
   const { service, folder, run } = await prepare();
   const id = (await run(['upload', 'disk.img', '--quiet'])).stdout.trim();

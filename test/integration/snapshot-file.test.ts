@@ -109,6 +109,41 @@ describe('SnapshotFile', () => {
     expect(service.requests('ListSnapshotBlocks')).toBe(3);
   });
 
+  it('names the block with a flipped bit, and reads it when it is whole again', async () => {
+    const { service, snapshotId } = await stored();
+    await using file = await open(service, snapshotId);
+    const fault = { operation: 'GetSnapshotBlock', blockIndex: 5, fault: 'corrupt' } as const;
+    service.ebs.inject({ ...fault, times: Infinity });
+    await expect(file.readAt(4 * BLOCK_SIZE, 2 * BLOCK_SIZE)).rejects.toMatchObject({
+      code: 'ERR_EBS_INTEGRITY',
+      snapshotId,
+      blockIndex: 5,
+    });
+    service.ebs.clearFaults();
+    expect((await file.readAt(5 * BLOCK_SIZE, 1))[0]).toBe(6);
+  });
+
+  it('is not opened when it is aborted meanwhile, and asks for nothing later', async () => {
+    const { service, snapshotId } = await stored();
+    const { client } = service;
+    const stop = new AbortController();
+    const opening = SnapshotFile.open({ client, snapshotId, signal: stop.signal });
+    stop.abort(new Error('enough'));
+    await expect(opening).rejects.toMatchObject({ name: 'AbortError' });
+    expect(service.requests('GetSnapshotBlock')).toBe(0);
+
+    const later = new AbortController();
+    const file = await SnapshotFile.open({ client, snapshotId, signal: later.signal });
+    const reading = file.readAt(0, 10 * BLOCK_SIZE);
+    const failed = expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+    later.abort();
+    await failed;
+    const asked = service.ebs.counters().requests;
+    await expect(file.readAt(0, 1)).rejects.toMatchObject({ name: 'AbortError' });
+    await file.close();
+    expect(service.ebs.counters().requests).toBe(asked);
+  });
+
   it('fails what is under way when it is closed, and everything after', async () => {
     const { service, snapshotId } = await stored();
     const file = await open(service, snapshotId);

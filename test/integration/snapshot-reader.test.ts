@@ -1,6 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BLOCK_SIZE, BLOCKS_PER_GIB, GIB } from '../../src/base/constants.ts';
 import { sha256 } from '../../src/base/digest.ts';
 import type { Block } from '../../src/engine/engine.ts';
@@ -8,6 +9,7 @@ import type { Progress } from '../../src/events.ts';
 import type { SnapshotReaderOptions } from '../../src/options.ts';
 import { SnapshotReader } from '../../src/snapshot-reader.ts';
 import { SnapshotWriter } from '../../src/snapshot-writer.ts';
+import { settled } from '../support/fake-clock.ts';
 import { startLocalService, type LocalService } from '../support/local-service.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import {
@@ -169,7 +171,129 @@ describe('SnapshotReader of bytes', () => {
   });
 });
 
+describe('SnapshotReader of a service that does not do as it should', () => {
+  it('goes on when block tokens and page tokens expire under it', async () => {
+    const service = await startLocalService();
+    const contents = new Map(Array.from({ length: 120 }, (_, i) => [i * 17, 1 + i] as const));
+    const snapshotId = await storeSnapshot(service.client, contents);
+    service.client.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) =>
+          commandName === 'ListSnapshotBlocksCommand'
+            ? next({ ...args, input: { ...args.input, MaxResults: 100 } })
+            : next(args),
+      { step: 'initialize' },
+    );
+    const reader = read(service, { snapshotId });
+    await reader.open();
+    const block = {
+      operation: 'GetSnapshotBlock',
+      fault: 'expired-block-token',
+      times: 3,
+    } as const;
+    service.ebs.inject(block);
+    service.ebs.inject({ operation: 'ListSnapshotBlocks', fault: 'expired-page-token' });
+    const bytes = new VolumeCheck(contents);
+    for await (const block of reader) {
+      bytes.next(Buffer.from(block.data.buffer, block.data.byteOffset, block.data.length));
+      block.release();
+    }
+    expect(bytes.firstDifference).toBeUndefined();
+    const refused = service.ebs.history().filter(({ status }) => status === 400);
+    expect(new Set(refused.map(({ reason }) => reason))).toEqual(
+      new Set(['INVALID_BLOCK_TOKEN', 'INVALID_PAGE_TOKEN']),
+    );
+  });
+
+  it.each(['blocks', 'bytes'] as const)('names the block with a flipped bit, of %s', async (as) => {
+    const service = await startLocalService();
+    const snapshotId = await storeSnapshot(service.client, FEW);
+    const fault = { operation: 'GetSnapshotBlock', blockIndex: 701, fault: 'corrupt' } as const;
+    service.ebs.inject(fault);
+    let retries = 0;
+    const healed = read(service, { snapshotId, as });
+    healed.on('retry', ({ blockIndex }) => {
+      expect(blockIndex).toBe(701);
+      retries += 1;
+    });
+    for await (const chunk of healed) if ('release' in chunk) chunk.release();
+    expect(retries).toBe(1);
+
+    service.ebs.inject({ ...fault, times: Infinity });
+    const reading = (async () => {
+      for await (const chunk of read(service, { snapshotId, as })) {
+        if ('release' in chunk) chunk.release();
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({
+      code: 'ERR_EBS_INTEGRITY',
+      message: expect.stringContaining(`block 701 of ${snapshotId}`) as string,
+      snapshotId,
+      blockIndex: 701,
+    });
+  });
+
+  it('obeys new limits at once', async () => {
+    const service = await startLocalService();
+    const contents = new Map(Array.from({ length: 40 }, (_, i) => [i, 1 + i] as const));
+    const snapshotId = await storeSnapshot(service.client, contents);
+    await using reader = read(service, { snapshotId, maxInFlightBytes: 2 * BLOCK_SIZE });
+    const begun = requestsBegun('GetSnapshotBlock');
+    const blocks = reader[Symbol.asyncIterator]();
+    const next = async (): Promise<Block> => (await blocks.next()).value as Block;
+    const held = [await next(), await next()];
+    const third = next();
+    expect(service.requests('GetSnapshotBlock')).toBe(2);
+    reader.limits = { ...reader.limits, maxInFlightBytes: 6 * BLOCK_SIZE };
+    held.push(await third, await next(), await next(), await next());
+    expect(held.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(service.requests('GetSnapshotBlock')).toBe(6);
+    reader.limits = { ...reader.limits, maxInFlightBytes: BLOCK_SIZE };
+    for (const block of held.slice(0, 5)) block.release();
+    const seventh = next();
+    await settled();
+    expect(begun).toHaveLength(6);
+    held[5]?.release();
+    expect((await seventh).index).toBe(6);
+    expect(() => (reader.limits = { maxInFlightBytes: -1 })).toThrow(RangeError);
+  });
+});
+
 describe('SnapshotReader at its end', () => {
+  it.each(['blocks', 'bytes'] as const)(
+    'asks for nothing once it is destroyed, of %s',
+    async (as) => {
+      const service = await startLocalService();
+      const contents = new Map(Array.from({ length: 60 }, (_, i) => [i, 1 + i] as const));
+      const snapshotId = await storeSnapshot(service.client, contents);
+      // The second is the listing, the third the answer to it; later ones are among the blocks.
+      const moments: ((reader: SnapshotReader<'blocks' | 'bytes'>, stop: () => void) => unknown)[] =
+        [
+          (_, stop) => stop(),
+          (_, stop) => setImmediate(stop),
+          (reader, stop) => reader.once('ready', stop),
+          ...[1, 2, 7, 30].map((gets) => (_: unknown, stop: () => void) => {
+            const before = service.requests('GetSnapshotBlock');
+            const wait = (): void => {
+              if (service.requests('GetSnapshotBlock') >= before + gets) stop();
+              else setImmediate(wait);
+            };
+            wait();
+          }),
+        ];
+      for (const [number, at] of moments.entries()) {
+        const reader = read<'blocks' | 'bytes'>(service, { snapshotId, as });
+        const closed = once(reader, 'close');
+        const begun = requestsBegun('any', () => reader.destroyed);
+        reader.on('data', () => undefined);
+        at(reader, () => void reader.destroy());
+        await closed;
+        expect(begun, `moment ${number}`).toEqual([]);
+        expect(reader.progress.inFlight).toBe(0);
+      }
+    },
+  );
+
   it('leaves nothing behind, however it ends', async () => {
     const service = await startLocalService();
     const contents = new Map(Array.from({ length: 60 }, (_, i) => [i, 1 + i] as const));
@@ -210,6 +334,18 @@ describe('SnapshotReader at its end', () => {
     expect(reader.destroyed).toBe(true);
   });
 });
+
+/** Notes each request as it is made, until the test ends: those of one operation, or any, while `when` holds. */
+function requestsBegun(operation: string, when = (): boolean => true): readonly string[] {
+  const begun: string[] = [];
+  const note = (message: unknown): void => {
+    const { operation: name } = message as { operation: string };
+    if ((operation === 'any' || operation === name) && when()) begun.push(name);
+  };
+  subscribe('ebs-snapshot-stream:request:start', note);
+  onTestFinished(() => void unsubscribe('ebs-snapshot-stream:request:start', note));
+  return begun;
+}
 
 function count(resources: readonly string[], name: string): number {
   return resources.filter((resource) => resource === name).length;

@@ -44,7 +44,8 @@ export async function dispatch(
         method: incoming.method,
         url: incoming.url,
         rawHeaders: incoming.request.rawHeaders,
-        bodySha256Hex: body.isTooLong ? undefined : body.digest.toString('hex'),
+        // Of a part of the body nothing can be told: whoever stopped sending is to hear that, not of a bad signature.
+        bodySha256Hex: body.isTooLong || body.isCut ? undefined : body.digest.toString('hex'),
       },
       incoming.service,
     );

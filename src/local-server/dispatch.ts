@@ -59,12 +59,16 @@ export async function dispatch(
   }
 }
 
-/** What a client has not signed is not hashed for its signature. */
+/**
+ * What a client has not signed is not hashed for its signature. Nor is a part of a body: whoever stopped sending is to hear
+ * of that, not of a bad signature.
+ */
 async function payloadHash(
   { request }: Incoming,
-  { content, isTooLong }: ReceivedBody,
+  { content, isTooLong, isCut }: ReceivedBody,
 ): Promise<string | undefined> {
-  if (isTooLong || request.headers['x-amz-content-sha256'] === UNSIGNED_PAYLOAD) return undefined;
+  const isSigned = request.headers['x-amz-content-sha256'] !== UNSIGNED_PAYLOAD;
+  if (isTooLong || isCut || !isSigned) return undefined;
   return (await content.digest()).toString('hex');
 }
 

@@ -16,7 +16,7 @@ export interface SignedRequest {
   readonly url: string;
   /** Names and values in turn, as in Node's `rawHeaders`. */
   readonly rawHeaders: readonly string[];
-  /** SHA-256 of the body, lower-case hex; undefined when it was not signed, or too long to be read to its end. */
+  /** SHA-256 of the body, lower-case hex; undefined when it was not signed, or not read to its end. */
   readonly bodySha256Hex: string | undefined;
 }
 

@@ -444,6 +444,17 @@ describe('section 3: trouble on the way', () => {
     expect(errorOf(answer)).toEqual(tooShort);
     expect(answer.headers.connection).toBe('close');
   });
+
+  test(row('3 body arrives too slowly or is cut', 'of a body that was signed'), async () => {
+    const answer = await impatient.put({
+      snapshotId: await impatient.newSnapshot(),
+      index: 0,
+      data: block(1).subarray(0, 1000),
+      headers: { 'x-amz-content-sha256': digestBytes(1).toString('hex') },
+      request: { tamper: (headers) => (headers['content-length'] = String(BLOCK_SIZE)) },
+    });
+    expect(errorOf(answer)).toEqual(tooShort);
+  });
 });
 
 /** The three checksum members of CompleteSnapshot for `blocks` in index order. */

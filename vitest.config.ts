@@ -15,7 +15,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    // Two files at a time on two cores: by itself Vitest leaves a core to others, and most files wait more than they work.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // By itself Vitest leaves a core to others; but most files wait more than they work.
+    maxWorkers: availableParallelism() + 1,
   },
 });

@@ -30,7 +30,7 @@ it('builds a base, stopped by Ctrl-C and resumed, for an upload that sends what 
   const { child: builder, result } = startCommand([...command, '--max-rate', '4M'], where);
   onTestFinished(() => void builder.kill('SIGKILL'));
   const reads = (): number => service.counters().byOperation.GetSnapshotBlock ?? 0;
-  await expect.poll(reads).toBeGreaterThan(6);
+  await expect.poll(reads, { timeout: 20_000 }).toBeGreaterThan(6);
   builder.kill('SIGINT');
   const stopped = await result;
   const resumeCommand = `ebs-snapshot manifest ${snapshotId} --output 'my base' --json --max-rate 4M --resume`;

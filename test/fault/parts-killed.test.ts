@@ -10,7 +10,7 @@ import { expectVolume } from '../support/read-back.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const KILLS = Number(process.env.PARTS_KILLS ?? 8);
+const KILLS = Number(process.env.PARTS_KILLS ?? 4);
 const SEED = Number(process.env.PARTS_SEED ?? Date.now() % 1_000_000);
 const BLOCKS = 48;
 const PARTS = 4;

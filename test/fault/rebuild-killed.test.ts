@@ -11,7 +11,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { storeSnapshot } from '../support/stored-snapshot.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const KILLS = Number(process.env.RESUME_KILLS ?? 6);
+const KILLS = Number(process.env.RESUME_KILLS ?? 3);
 const SEED = Number(process.env.RESUME_SEED ?? Date.now() % 1_000_000);
 const BLOCKS = 200;
 /** Blocks in flight at most: what `--memory 4M` holds. */

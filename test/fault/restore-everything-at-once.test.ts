@@ -16,21 +16,21 @@ const EIGHT_DAYS_MS = 8 * 24 * 3_600_000;
 
 /** Long enough for each of the faults to strike. */
 const CONTENTS: Contents = new Map(
-  Array.from({ length: 500 }, (_, index) => [index * 4, index % 9] as const),
+  Array.from({ length: 300 }, (_, index) => [index * 4, index % 9] as const),
 );
 
 const operations = ['GetSnapshotBlock'];
 
 /** Stalls, resets, errors of the service, cut, wrong and damaged answers. */
 const FAULTS: NonNullable<HostilitySettings['faults']> = {
-  stall: { rate: 0.006, operations },
-  'stall-in-answer': { rate: 0.006, operations },
-  reset: { rate: 0.015, operations },
-  'cut-answer': { rate: 0.015, operations },
+  stall: { rate: 0.02, operations },
+  'stall-in-answer': { rate: 0.02, operations },
+  reset: { rate: 0.025, operations },
+  'cut-answer': { rate: 0.025, operations },
   'internal-error': { rate: 0.02, operations },
-  unavailable: { rate: 0.015, operations },
+  unavailable: { rate: 0.025, operations },
   corrupt: { rate: 0.02, operations },
-  'wrong-checksum': { rate: 0.015, operations },
+  'wrong-checksum': { rate: 0.025, operations },
 };
 
 test.each<[TransportChoice, number]>([

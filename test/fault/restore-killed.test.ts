@@ -10,7 +10,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { firstDifference, storeSnapshot, type Contents } from '../support/stored-snapshot.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const KILLS = Number(process.env.RESTORE_KILLS ?? 4);
+const KILLS = Number(process.env.RESTORE_KILLS ?? 2);
 const SEED = Number(process.env.RESTORE_SEED ?? Date.now() % 1_000_000);
 const BLOCKS = 60;
 

@@ -12,7 +12,7 @@ import { expectVolume } from '../support/read-back.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const KILLS = Number(process.env.RESUME_KILLS ?? 15);
+const KILLS = Number(process.env.RESUME_KILLS ?? 8);
 const SEED = Number(process.env.RESUME_SEED ?? Date.now() % 1_000_000);
 const BLOCKS = 40;
 /** Blocks in flight at most: what `--memory 4M` holds. */

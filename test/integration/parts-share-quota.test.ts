@@ -14,12 +14,12 @@ const { jain } = (await import(new URL('../../bench/macro/steady.js', import.met
 const PROCESSES = 8;
 /** Whether shares are judged, which takes a run of many cuts of the law: `npm run test:parts`. */
 const JUDGES_SHARES = process.env.PARTS_SHARES === 'judged';
-const VOLUME_GIB = JUDGES_SHARES ? 2 : 1;
+const VOLUME_GIB = JUDGES_SHARES ? 6 : 1;
 const PART_BLOCKS = (VOLUME_GIB * 2048) / PROCESSES;
 /** Blocks of each part that are data. */
 const DATA_BLOCKS = JUDGES_SHARES ? PART_BLOCKS : 48;
 /** Requests a second that all have together: what two processor cores carry, and in the short run more than a moment's. */
-const QUOTA_PER_SECOND = JUDGES_SHARES ? 200 : 120;
+const QUOTA_PER_SECOND = JUDGES_SHARES ? 400 : 120;
 const FAIRNESS_MIN = 0.95;
 
 /** A sparse disk whose data blocks begin with their index. */
@@ -64,7 +64,7 @@ function sharesOf(parts: readonly RequestRecord[][], { skipped = 0 } = {}): Shar
 test('eight processes upload one volume against one quota', async () => {
   const rate = QUOTA_PER_SECOND;
   const quotas = { snapshot: { PutSnapshotBlock: { rate, depth: rate / 10 } } };
-  const service = await startLocalService({ hostility: { quotas } });
+  const service = await startLocalService({ hostility: { quotas }, historyLimit: 100_000 });
   const where = { cwd: await temporaryFolder(), env: envOf(service.ebs) };
   const source = join(where.cwd, 'disk.img');
   await makeDisk(source);

@@ -24,8 +24,6 @@ const BLOCKS_PER_MIB = 2;
 
 /** What two processor cores carry beside everything else; Amazon allows 1000. */
 const QUOTA_PER_SECOND = 400;
-/** Several processes cost more. */
-const PROCESSES_QUOTA_PER_SECOND = 200;
 
 /** An instance in the service's region. */
 const EC2 = {
@@ -84,7 +82,7 @@ export const SCENARIOS = {
     writers: 4,
   },
   'four-processes': {
-    title: `four processes, ${PROCESSES_QUOTA_PER_SECOND} requests/s for the account`,
+    title: `four processes, ${QUOTA_PER_SECOND} requests/s for the account`,
     stretches: [{ ...sharedByProcesses(), seconds: 75, searchSeconds: 30 }],
     processes: 4,
   },
@@ -117,7 +115,7 @@ function quotaBound(hostility, goodShare = 1) {
 }
 
 function sharedByProcesses() {
-  const rate = PROCESSES_QUOTA_PER_SECOND;
+  const rate = QUOTA_PER_SECOND;
   const quotas = { account: { PutSnapshotBlock: { rate } } };
   return { hostility: { ...EC2, quotas }, attainable: rate };
 }

@@ -83,7 +83,7 @@ export const SCENARIOS = {
   },
   'four-processes': {
     title: `four processes, ${QUOTA_PER_SECOND} requests/s for the account`,
-    stretches: [{ ...sharedByProcesses(), seconds: 75, searchSeconds: 30 }],
+    stretches: [{ ...sharedByProcesses(), seconds: 43, searchSeconds: 20 }],
     processes: 4,
   },
   distant: {

@@ -5,7 +5,7 @@ import type { ReadCounts } from './pipeline/download-pipeline.ts';
 
 /** How far a job that reads has come. */
 export interface ReadStanding {
-  readonly counts: ReadCounts;
+  readonly counts: ReadCounts & { readonly unchangedBlocks?: number };
   /** Bytes of the volume dealt with. */
   readonly bytesDone: number;
   /** Undefined until the size of the volume is known. */
@@ -18,7 +18,7 @@ export function readProgress(
   { counts, bytesDone, bytesTotal, elapsedMs }: ReadStanding,
   { window, retries }: Pick<Connection, 'window' | 'retries'>,
 ): Progress {
-  const { blocksRead, zeroBlocks, absentBlocks } = counts;
+  const { blocksRead, zeroBlocks, absentBlocks, unchangedBlocks = 0 } = counts;
   return {
     bytesDone,
     ...(bytesTotal === undefined ? {} : { bytesTotal }),
@@ -26,7 +26,7 @@ export function readProgress(
     blocksTransferred: blocksRead,
     zeroBlocks: zeroBlocks + absentBlocks,
     omittedBlocks: absentBlocks,
-    unchangedBlocks: 0,
+    unchangedBlocks,
     inFlight: window?.inFlight ?? 0,
     ...(window === undefined ? {} : { limitedBy: window.limitedBy }),
     retries,

@@ -45,8 +45,7 @@ export class RestoreJob implements Job {
     const { blocksRead, absentBlocks, unchangedBlocks } = counts;
     const bytesDone = blockOffset(blocksRead + absentBlocks + unchangedBlocks);
     const { elapsedMs } = this;
-    const progress = readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
-    return { ...progress, unchangedBlocks };
+    return readProgress({ counts, bytesDone, bytesTotal, elapsedMs }, this.#connection);
   }
 
   /** Says that the size of the volume is known, and blocks are on their way. */

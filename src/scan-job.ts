@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from './base/constants.ts';
 import { blockCountCeil, blockOffset, blocksIn } from './base/units.ts';
-import { connect, type Connection, type ConnectOptions } from './connection.ts';
+import { connect, type Connection } from './connection.ts';
 import { loadEngine } from './engine/load-engine.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Listeners, Progress, RestoreEvents, StartEvents } from './events.ts';
@@ -27,16 +27,12 @@ export class ScanJob implements Job {
 
   /** @param shares - how many parts of the job share its memory. Default 1. */
   constructor(options: ScanOptions, shares = 1) {
-    const { on = {} } = options;
+    const { client, transport, on = {} } = options;
     this.#limits = limitsOf(options);
     this.#shares = shares;
     this.engine = loadEngine({ engine: options.engine ?? 'auto' });
-    this.connection = connect({
-      ...connectOptions(options),
-      limits: this.#limits,
-      engine: this.engine,
-      on,
-    });
+    const limits = this.#limits;
+    this.connection = connect({ client, transport, limits, engine: this.engine, on });
     this.#startedAtMs = this.connection.clock.now();
     this.#progress = new ProgressThrottle(
       () => on.progress?.(this.progress),
@@ -111,11 +107,4 @@ export class ScanJob implements Job {
   close(): Promise<void> {
     return this.connection.transport.close();
   }
-}
-
-function connectOptions({
-  client,
-  transport,
-}: ScanOptions): Pick<ConnectOptions, 'client' | 'transport'> {
-  return { client, transport };
 }
